@@ -1,0 +1,265 @@
+"""Pair potentials and the forces that follow from them (appendix B).
+
+A law is a scalar function of two bodies. Everything else - the force on the receiving
+body, the acceleration that a network must predict, the verdict on an equation - is
+derived from it by automatic differentiation, so a new law is one function:
+
+    PairPotential("yukawa", lambda r, a, b: -a.mass * b.mass * jnp.exp(-r) / r, dt=0.005)
+
+All quantities are dimensionless, as in the paper. A body's state is the row
+`[position (dim), velocity (dim), charge, mass]`, 2 dim + 2 numbers.
+"""
+
+import importlib.util
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from symlib.errors import InputError, UnknownChoice
+
+SOFTENING = 0.01
+DIMENSIONS = (2, 3)
+
+
+class Body(NamedTuple):
+    """What a pair potential may look at in one body (dimensionless).
+
+    position, velocity: shape [dim]; mass, charge: scalars; bodies: how many bodies the
+    system has (the paper's damping is divided by it).
+    """
+
+    position: jax.Array
+    velocity: jax.Array
+    mass: jax.Array
+    charge: jax.Array
+    bodies: int
+
+
+def _dimension(width: int) -> int:
+    dim, odd = divmod(width - 2, 2)
+    if odd or dim not in DIMENSIONS:
+        raise InputError(
+            f"a state has 2 dim + 2 numbers [position, velocity, charge, mass] with dim 2 or 3; "
+            f"got {width}"
+        )
+    return dim
+
+
+def _body(state, bodies: int) -> Body:
+    dim = _dimension(state.shape[-1])
+    return Body(state[:dim], state[dim : 2 * dim], state[-1], state[-2], bodies)
+
+
+@dataclass(frozen=True)
+class PairPotential:
+    """A law of nature between two bodies (appendix B).
+
+    Args:
+        name: how commands and records call it.
+        function: `function(r, a, b)` -> scalar energy, written with jax.numpy; r is the
+            softened distance |r_a - r_b| + softening, `a` the receiving `Body` and `b` the
+            sending one.
+        dt: the time between two stored snapshots.
+        softening: added to the distance (the paper: 0.01) so that the law has no singularity.
+        conservative: whether energy is conserved (False for damping).
+        label: the law as a reader writes it, in LaTeX without dollar signs.
+        validate: evaluate the function once on two ordinary bodies. Only the built-in laws
+            switch it off, to keep the import fast; the tests evaluate them instead.
+
+    Raises:
+        InputError: dt or softening out of range, or a function that does not return one
+            finite number for two ordinary bodies.
+    """
+
+    name: str
+    function: Callable[[jax.Array, Body, Body], jax.Array]
+    dt: float
+    softening: float = SOFTENING
+    conservative: bool = True
+    label: str = ""
+    validate: bool = True
+
+    def __post_init__(self):
+        if not self.name or not isinstance(self.name, str):
+            raise InputError(f"PairPotential: name must be a non-empty string, got {self.name!r}")
+        if not (isinstance(self.dt, (int, float)) and math.isfinite(self.dt) and self.dt > 0):
+            raise InputError(f"law {self.name!r}: dt must be a positive number, got {self.dt!r}")
+        if not (math.isfinite(self.softening) and self.softening >= 0):
+            raise InputError(
+                f"law {self.name!r}: softening must be zero or positive, got {self.softening!r}"
+            )
+        if not callable(self.function):
+            raise InputError(f"law {self.name!r}: function must be callable as function(r, a, b)")
+        if self.validate:
+            self._check_function()
+
+    def _check_function(self):
+        """Call the potential once on two ordinary bodies: one finite number must come back."""
+        rng = np.random.default_rng(0)
+        for dim in DIMENSIONS:
+            a, b = rng.normal(size=(2, 2 * dim + 2))
+            a[-2:], b[-2:] = (1.0, 0.7), (-1.0, 1.9)
+            try:
+                value = jnp.asarray(self.energy(jnp.asarray(a), jnp.asarray(b), 4))
+                gradient = self.force(jnp.asarray(a), jnp.asarray(b), 4)
+            except InputError:
+                raise
+            except Exception as error:
+                raise InputError(
+                    f"law {self.name!r}: the potential could not be evaluated in {dim}D. It is "
+                    "called as function(r, a, b) with jax.numpy scalars (a.mass, a.charge, "
+                    f"a.position, a.velocity) and must return one number. {error}"
+                ) from error
+            if not np.isfinite(float(value)) or not np.all(np.isfinite(np.asarray(gradient))):
+                raise InputError(
+                    f"law {self.name!r}: the potential or its force is not finite ({float(value)}) "
+                    "for two ordinary bodies; check logarithms, roots and divisions"
+                )
+
+    def energy(self, receiver, sender, bodies: int) -> jax.Array:
+        """Potential energy U_12 of one pair.
+
+        Args:
+            receiver, sender: states, shape [2 dim + 2].
+            bodies: number of bodies in the system.
+
+        Returns:
+            A scalar, dimensionless.
+
+        Raises:
+            InputError: the user's function returned something other than one number.
+        """
+        a, b = _body(receiver, bodies), _body(sender, bodies)
+        r = jnp.sqrt(jnp.sum((a.position - b.position) ** 2)) + self.softening
+        value = jnp.asarray(self.function(r, a, b))
+        if value.shape != ():
+            raise InputError(
+                f"law {self.name!r}: the potential must return one number, "
+                f"but returned an array of shape {value.shape}"
+            )
+        return value
+
+    def force(self, receiver, sender, bodies: int) -> jax.Array:
+        """Force on the receiver, -dU_12/dr_1 (eq. 6), shape [dim], dimensionless."""
+        dim = _dimension(receiver.shape[-1])
+        return -jax.grad(self.energy)(receiver, sender, bodies)[:dim]
+
+
+def pair_forces(law: PairPotential, states) -> jax.Array:
+    """True force on every body from every other one (eq. 6).
+
+    Args:
+        law: the pair potential.
+        states: shape [..., bodies, 2 dim + 2].
+
+    Returns:
+        Shape [..., bodies (receiver), bodies (sender), dim]; zero on the diagonal.
+    """
+    states = jnp.asarray(states)
+    *batch, bodies, width = states.shape
+    _dimension(width)
+    # A body's distance to itself has no gradient, so the diagonal is replaced before
+    # differentiating and blanked afterwards: NaN * 0 would still be NaN.
+    shifted = states.at[..., : _dimension(width)].add(1.0)
+
+    def one(system, moved):
+        def row(i):
+            senders = jnp.where(jnp.arange(bodies)[:, None] == i, moved, system)
+            forces = jax.vmap(lambda sender: law.force(system[i], sender, bodies))(senders)
+            return jnp.where(jnp.arange(bodies)[:, None] == i, 0.0, forces)
+
+        return jax.vmap(row)(jnp.arange(bodies))
+
+    flat = jax.vmap(one)(states.reshape(-1, bodies, width), shifted.reshape(-1, bodies, width))
+    return flat.reshape(*batch, bodies, bodies, flat.shape[-1])
+
+
+def accelerations(law: PairPotential, states) -> jax.Array:
+    """Accelerations (eq. 6): states [..., bodies, 2 dim + 2] -> [..., bodies, dim]."""
+    states = jnp.asarray(states)
+    return pair_forces(law, states).sum(axis=-2) / states[..., -1:]
+
+
+def total_energy(law: PairPotential, states) -> jax.Array:
+    """Kinetic plus potential energy; each pair once. States [..., bodies, w] -> [...]."""
+    states = jnp.asarray(states)
+    *batch, bodies, width = states.shape
+    dim = _dimension(width)
+    first, second = np.triu_indices(bodies, 1)
+
+    def one(system):
+        pairs = jax.vmap(lambda i, j: law.energy(system[i], system[j], bodies))(first, second)
+        kinetic = 0.5 * jnp.sum(system[:, -1:] * system[:, dim : 2 * dim] ** 2)
+        return kinetic + jnp.sum(pairs)
+
+    return jax.vmap(one)(states.reshape(-1, bodies, width)).reshape(batch)
+
+
+def _builtin(name, function, dt, label, conservative=True) -> PairPotential:
+    return PairPotential(name, function, dt, label=label, conservative=conservative, validate=False)
+
+
+# The six laws of appendix B, with its time steps.
+LAWS: dict[str, PairPotential] = {
+    law.name: law
+    for law in (
+        _builtin("r2", lambda r, a, b: -a.mass * b.mass / r, 0.001, "1/r^2"),
+        _builtin("r1", lambda r, a, b: a.mass * b.mass * jnp.log(r), 0.005, "1/r"),
+        _builtin("spring", lambda r, a, b: (r - 1) ** 2, 0.01, r"\mathrm{spring}"),
+        _builtin(
+            "damped",
+            lambda r, a, b: (r - 1) ** 2 + jnp.dot(a.position, a.velocity) / a.bodies,
+            0.02,
+            r"\mathrm{damped}",
+            conservative=False,
+        ),
+        _builtin("charge", lambda r, a, b: a.charge * b.charge / r, 0.001, r"\mathrm{charge}"),
+        _builtin(
+            "discontinuous",
+            lambda r, a, b: jnp.where(r < 2, 0.0, (r - 1) ** 2),
+            0.01,
+            r"\mathrm{discontinuous}",
+        ),
+    )
+}
+
+
+def get_law(spec: "str | PairPotential") -> PairPotential:
+    """A built-in law by name, or a user's own as "path/to/file.py:NAME".
+
+    Raises:
+        UnknownChoice: no law of that name; the message lists the names.
+        InputError: the file cannot be read or run, or holds no `PairPotential` NAME.
+    """
+    if isinstance(spec, PairPotential):
+        return spec
+    if spec in LAWS:
+        return LAWS[spec]
+    if ".py" not in spec:
+        raise UnknownChoice("law", spec, [*LAWS, "path/to/file.py:NAME"])
+    path, _, name = spec.rpartition(":")
+    if not path.endswith(".py"):
+        raise InputError(f"law {spec!r}: write it as path/to/file.py:NAME")
+    if not Path(path).is_file():
+        raise InputError(f"law {spec!r}: there is no file {path}")
+    module_spec = importlib.util.spec_from_file_location("symlib_user_law", path)
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"law file {path} could not be run: {error!r}") from error
+    law = getattr(module, name, None)
+    if not isinstance(law, PairPotential):
+        found = [key for key, value in vars(module).items() if isinstance(value, PairPotential)]
+        raise InputError(
+            f"{path} has no PairPotential named {name!r}; it has {', '.join(found) or 'none'}"
+        )
+    return law
