@@ -1,0 +1,185 @@
+"""The commands: `symlib discover`, `symlib bench`, `symlib laws`."""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from symlib.errors import InputError, MissingEngine, NonFiniteLoss
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns its exit status.
+
+    0 done, 1 the work failed, 2 a bad argument or file, 3 an engine is missing,
+    130 interrupted (say the same command again and it goes on).
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # Other libraries' own chatter at that level is of no use to the reader.
+    for name in ("jax", "torch", "matplotlib", "absl"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        return options.run(options)
+    except InputError as error:
+        print(f"symlib: error: {error}", file=sys.stderr)
+        return 2
+    except MissingEngine as error:
+        print(f"symlib: error: {error}", file=sys.stderr)
+        return 3
+    except NonFiniteLoss as error:
+        print(f"symlib: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("symlib: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="symlib", description="From particle trajectories to a symbolic law."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    find = commands.add_parser("discover", help="the whole road, from a law to a verdict")
+    find.add_argument("--law", required=True, help="a name, or path/to/file.py:NAME")
+    find.add_argument("--dim", type=int, default=2, help="2 or 3")
+    find.add_argument("--model", default="bottleneck", help="standard, bottleneck, l1 or kl")
+    find.add_argument("--preset", default="ci", help="ci, laptop or paper")
+    find.add_argument("--seed", type=int, default=0)
+    find.add_argument("--engine", default="auto", help="auto, operon or pysr")
+    find.add_argument("--bodies", type=int, default=4, help="bodies per system")
+    find.add_argument("--json", type=Path, metavar="FILE", help="write the record here")
+    find.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
+    find.add_argument("--fresh", action="store_true", help="use and keep no cache")
+    find.add_argument("--quiet", action="store_true", help="no progress display")
+    find.set_defaults(run=_discover)
+
+    bench = commands.add_parser("bench", help="side-by-side measurements in one run")
+    kinds = bench.add_subparsers(dest="kind", required=True)
+    simulation = kinds.add_parser("simulate", help="our integrator beside jax's odeint")
+    simulation.add_argument("--systems", type=int, default=None)
+    simulation.add_argument("--json", type=Path, metavar="FILE", help="write the record here")
+    simulation.set_defaults(run=_bench_simulate)
+    training = kinds.add_parser("training", help="our training beside a plain PyG loop")
+    training.add_argument("--law", default="r1")
+    training.add_argument("--model", default="bottleneck")
+    training.add_argument("--limit", type=float, default=1200.0, help="seconds per contestant")
+    training.add_argument("--json", type=Path, metavar="FILE", help="write the record here")
+    training.set_defaults(run=_bench_training)
+
+    laws = commands.add_parser("laws", help="list the built-in laws")
+    laws.set_defaults(run=_laws)
+    return parser
+
+
+def _discover(options) -> int:
+    from symlib.experiments import check, default_cache, discover
+
+    # Before the long work: the arguments, and whether the result can be written.
+    check(
+        options.law,
+        options.dim,
+        options.model,
+        options.preset,
+        options.seed,
+        options.bodies,
+        options.engine,
+    )
+    _writable(options.json)
+    cache = None if options.fresh else (options.cache or default_cache())
+    found = discover(
+        options.law,
+        options.dim,
+        options.model,
+        options.preset,
+        options.seed,
+        engine=options.engine,
+        bodies=options.bodies,
+        cache=cache,
+        progress=not options.quiet,
+    )
+    _write(options.json, found.record)
+    print(summary(found.record))
+    return 0
+
+
+def summary(record: dict) -> str:
+    """A discovery's record in a few lines: equation, R², losses, verdict."""
+    r2, verdict = record["r2"], record["verdict"]
+    rows = [
+        f"{record['law']}, {record['dim']}D, {record['model']}, preset {record['preset']}, "
+        f"seed {record['seed']}: {record['steps']} steps, {record['seconds']:.0f} s",
+        f"  loss        {record['test_loss']:.4g}   (trivial predictor {record['trivial_loss']:.4g})",
+        "  R²          force {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["force"]),
+        "              acceleration {all:.3f} (all) {kept90:.4f} (kept 90%)".format(
+            **r2["acceleration"]
+        ),
+        f"  equation    {record['equation']}",
+        f"              complexity {record['complexity']}, MAE {record['mae']:.3g}, "
+        f"engine {record['engine']}",
+        f"  verdict     {'recovered' if record['recovered'] else 'not recovered'}: "
+        f"{verdict['reason']}",
+    ]
+    return "\n".join(rows)
+
+
+def _bench_simulate(options) -> int:
+    from symlib.bench_simulate import bench_simulate, table
+
+    if options.systems is not None and options.systems < 1:
+        raise InputError(f"--systems: at least 1, got {options.systems}")
+    _writable(options.json)
+    record = bench_simulate(**({} if options.systems is None else {"systems": options.systems}))
+    _write(options.json, record)
+    print(table(record))
+    return 0
+
+
+def _bench_training(options) -> int:
+    from symlib.bench_training import bench_training, table
+
+    _writable(options.json)
+    record = bench_training(law=options.law, model=options.model, limit=options.limit)
+    _write(options.json, record)
+    print(table(record))
+    return 0
+
+
+def _laws(options) -> int:
+    from symlib.potentials import LAWS
+
+    for law in LAWS.values():
+        print(f"{law.name:<14} dt {law.dt:<6} {law.label}")
+    return 0
+
+
+def _writable(path: Path | None) -> None:
+    """Refuse a result file that cannot be written, before the work whose result it is."""
+    if path is None or str(path) == "-":
+        return
+    if path.is_dir():
+        raise InputError(f"--json {path}: is a folder; name a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe = path.with_name(f".{path.name}.probe")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"--json {path}: cannot be written ({error})") from error
+
+
+def _write(path: Path | None, record: dict) -> None:
+    from symlib.results import write_record
+
+    if path is None:
+        return
+    if str(path) == "-":
+        print(json.dumps(record, indent=2))
+    else:
+        write_record(path, record)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

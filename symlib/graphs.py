@@ -1,0 +1,107 @@
+"""Snapshots as graphs (appendix A.1 and B).
+
+A particle system is a complete graph: every body receives a message from every other.
+Halos, later, are joined only to their neighbours. Edges follow torch_geometric: row 0 of
+an `edge_index` holds senders, row 1 receivers.
+"""
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch_geometric.data import Batch, Data
+
+from symlib.errors import InputError
+
+
+def complete_graph(bodies: int, graphs: int = 1) -> torch.Tensor:
+    """Edges of `graphs` disjoint complete graphs of `bodies` nodes each.
+
+    Edges are sorted by receiver, so a receiver's messages lie side by side.
+
+    Returns:
+        Shape [2, graphs * bodies * (bodies - 1)], int64.
+
+    Raises:
+        InputError: fewer than two bodies, or no graph.
+    """
+    if bodies < 2:
+        raise InputError(f"bodies: a pair law needs at least 2 bodies, got {bodies}")
+    if graphs < 1:
+        raise InputError(f"graphs: at least one is needed, got {graphs}")
+    receiver, sender = torch.where(~torch.eye(bodies, dtype=torch.bool))
+    edges = torch.stack([sender, receiver])
+    offsets = bodies * torch.arange(graphs)
+    return (edges[:, None, :] + offsets[None, :, None]).reshape(2, -1)
+
+
+def radius_graph(positions, radius: float, box: float | None = None) -> torch.Tensor:
+    """Edges between all nodes closer than `radius`, in both directions.
+
+    Args:
+        positions: shape [nodes, dim], in the unit of `radius`.
+        radius: the linking radius.
+        box: side of a periodic box, or None for open boundaries.
+
+    Returns:
+        Shape [2, edges], int64, sorted by receiver.
+
+    Raises:
+        InputError: non-finite positions, a radius that is not positive, positions outside
+            the box, or a box smaller than twice the radius (a pair would meet twice).
+    """
+    positions = np.asarray(positions, dtype=np.float64)
+    if positions.ndim != 2 or not np.all(np.isfinite(positions)):
+        raise InputError("positions: a finite array of shape [nodes, dim] is needed")
+    if not radius > 0:
+        raise InputError(f"radius: must be positive, got {radius}")
+    if box is not None:
+        if box < 2 * radius:
+            raise InputError(f"box: a side of {box} is smaller than twice the radius {radius}")
+        if positions.min() < 0 or positions.max() >= box:
+            raise InputError(f"positions: some lie outside the periodic box [0, {box})")
+    pairs = cKDTree(positions, boxsize=box).query_pairs(radius, output_type="ndarray")
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    both = both[np.lexsort((both[:, 0], both[:, 1]))]
+    return torch.from_numpy(np.ascontiguousarray(both.T, dtype=np.int64))
+
+
+def snapshot_graphs(states, accelerations=None) -> Batch:
+    """Snapshots of a particle system as one torch_geometric batch of complete graphs.
+
+    Args:
+        states: shape [snapshots, bodies, 2 dim + 2].
+        accelerations: the targets, shape [snapshots, bodies, dim], or None.
+
+    Returns:
+        A `Batch` with x [snapshots * bodies, 2 dim + 2] and, where given, y
+        [snapshots * bodies, dim], float32.
+
+    Raises:
+        InputError: shapes that do not fit together, or numbers that are not finite.
+    """
+    x = _finite("states", states, 3)
+    bodies = x.shape[1]
+    y = None
+    if accelerations is not None:
+        y = _finite("accelerations", accelerations, 3)
+        if y.shape[:2] != x.shape[:2]:
+            raise InputError(
+                f"accelerations: shape {tuple(y.shape)} does not fit states {tuple(x.shape)}"
+            )
+    edges = complete_graph(bodies)
+    graphs = [
+        Data(x=x[k], edge_index=edges, **({} if y is None else {"y": y[k]})) for k in range(len(x))
+    ]
+    return Batch.from_data_list(graphs)
+
+
+def _finite(name: str, values, ndim: int) -> torch.Tensor:
+    array = torch.as_tensor(np.array(values), dtype=torch.float32)
+    if array.ndim != ndim:
+        raise InputError(f"{name}: {ndim} axes are needed, got shape {tuple(array.shape)}")
+    if len(array) == 0:
+        raise InputError(f"{name}: no snapshots were given")
+    bad = int((~torch.isfinite(array)).sum())
+    if bad:
+        raise InputError(f"{name}: {bad} numbers are NaN or infinite; leave those snapshots out")
+    return array

@@ -1,0 +1,230 @@
+"""What the messages say (Table 1, Figure 5, appendix C).
+
+After training, φᵉ is evaluated on every edge of snapshots it has not seen. Its components
+are ranked, the most significant ones are fitted by a linear combination of the true force's
+components, and R² says how much of them that explains.
+
+A node model knows its own mass, so a message may just as well be linear in the pairwise
+acceleration, the force divided by the receiver's mass. Both are always reported.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+import torch
+
+from symlib.errors import InputError
+from symlib.graphs import complete_graph, snapshot_graphs
+from symlib.models import GraphNetwork, prediction_loss
+from symlib.potentials import PairPotential, pair_forces
+
+DROPPED = 0.1  # the share of largest residuals that the authors' demonstration leaves out
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Messages of one network on one law, one row per edge; everything dimensionless.
+
+    values: the components, most significant first, shape [edges, components].
+    importance: what they were ranked by, same order, shape [components]: the standard
+        deviation, or for the KL rule the mean divergence from the prior (appendix C).
+    spread: standard deviation of each component, same order.
+    names, inputs: the variables of appendix C and their values, shape [edges, variables]:
+        m1 (receiver), m2 (sender), q1, q2, dx = x2 - x1, dy, (dz,) r, the plain distance.
+    force, acceleration: true pair force on the receiver, and that divided by its mass,
+        shape [edges, dim].
+    """
+
+    values: np.ndarray
+    importance: np.ndarray
+    spread: np.ndarray
+    names: tuple[str, ...]
+    inputs: np.ndarray
+    force: np.ndarray
+    acceleration: np.ndarray
+
+    @property
+    def dim(self) -> int:
+        """Dimension of space."""
+        return self.force.shape[1]
+
+    @property
+    def top(self) -> np.ndarray:
+        """The `dim` most significant components, shape [edges, dim]."""
+        return self.values[:, : self.dim]
+
+    def r2(self) -> dict[str, dict[str, float]]:
+        """R² of the top components against force and acceleration, each all and kept90."""
+        found = {}
+        for quantity in ("force", "acceleration"):
+            fit = linear_fit(self.top, getattr(self, quantity))
+            found[quantity] = {"all": fit.r2_all, "kept90": fit.r2_kept}
+        return found
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """Message components as a linear combination of true components plus a constant.
+
+    r2_all, r2_kept: over all points by ordinary least squares, and with the 10% largest
+        residuals of each component dropped in both fit and score; means over components.
+    coefficients: of the trimmed fit, shape [true components + 1, message components],
+        the constant last.
+    predicted: the trimmed fit at every point, shape [edges, message components].
+    kept: which points the trimmed fit kept, same shape.
+    """
+
+    r2_all: float
+    r2_kept: float
+    coefficients: np.ndarray
+    predicted: np.ndarray
+    kept: np.ndarray
+
+
+def record(network: GraphNetwork, law: PairPotential, states, chunk: int = 4096) -> Messages:
+    """Messages of a trained network on snapshots that it was not trained on.
+
+    Args:
+        network: from `symlib.training`.
+        law: the true law, for the forces.
+        states: shape [snapshots, bodies, 2 dim + 2].
+        chunk: snapshots evaluated at once.
+
+    Returns:
+        `Messages` with snapshots * bodies * (bodies - 1) rows, snapshot by snapshot and
+        receiver by receiver.
+
+    Raises:
+        InputError: states that are not finite, of the wrong shape, or of another dimension
+            than the network was trained on.
+    """
+    states = np.asarray(states)
+    raw = _raw_messages(network, states, chunk)
+    rule = network.rule
+    importance, values = rule.importance(raw).numpy(), rule.mean(raw).numpy().astype(np.float64)
+    order = np.argsort(-importance, kind="stable")
+    bodies, dim = states.shape[1], network.outputs
+    sender, receiver = complete_graph(bodies).numpy()
+    first, second = (states[:, k].reshape(-1, states.shape[2]) for k in (receiver, sender))
+    offset = (second[:, :dim] - first[:, :dim]).astype(np.float64)
+    with jax.enable_x64(True):
+        forces = np.asarray(jax.jit(lambda s: pair_forces(law, s))(states.astype(np.float64)))
+    force = forces[:, receiver, sender].reshape(-1, dim)
+    names = ("m1", "m2", "q1", "q2", *("dx", "dy", "dz")[:dim], "r")
+    columns = [first[:, -1], second[:, -1], first[:, -2], second[:, -2], *offset.T]
+    columns.append(np.sqrt((offset**2).sum(axis=1)))
+    return Messages(
+        values=values[:, order],
+        importance=importance[order],
+        spread=values.std(axis=0)[order],
+        names=names,
+        inputs=np.stack(columns, axis=1).astype(np.float64),
+        force=force,
+        acceleration=force / first[:, -1:],
+    )
+
+
+def linear_fit(components, truth, dropped: float = DROPPED) -> LinearFit:
+    """Fit message components by the components of the truth, with and without trimming.
+
+    Args:
+        components: shape [edges, k].
+        truth: shape [edges, dim].
+        dropped: share of points, those with the largest residuals, that the trimmed fit
+            leaves out, separately for each component.
+
+    Raises:
+        InputError: shapes that do not fit, NaN, or a share outside [0, 1).
+    """
+    components = np.asarray(components, dtype=np.float64)
+    truth = np.asarray(truth, dtype=np.float64)
+    if components.ndim != 2 or truth.ndim != 2 or len(components) != len(truth):
+        raise InputError("linear_fit: components and truth need shapes [edges, k], [edges, dim]")
+    if not (np.isfinite(components).all() and np.isfinite(truth).all()):
+        raise InputError("linear_fit: components or truth hold NaN or infinity")
+    if not 0 <= dropped < 1:
+        raise InputError(f"dropped: a share in [0, 1), got {dropped}")
+    design = np.column_stack([truth, np.ones(len(truth))])
+    # A common scale of the columns keeps the least squares well conditioned.
+    scale = np.abs(design).max(axis=0)
+    scale[scale == 0] = 1.0
+    design = design / scale
+    r2_all, r2_kept, coefficients, kept = [], [], [], []
+    for y in components.T:
+        plain = np.linalg.lstsq(design, y, rcond=None)[0]
+        r2_all.append(_r2(y, design @ plain))
+        solution, inside = _trimmed(design, y, plain, dropped)
+        r2_kept.append(_r2(y[inside], design[inside] @ solution))
+        coefficients.append(solution / scale)
+        kept.append(inside)
+    coefficients = np.stack(coefficients, axis=1)
+    return LinearFit(
+        float(np.mean(r2_all)),
+        float(np.mean(r2_kept)),
+        coefficients,
+        np.column_stack([truth, np.ones(len(truth))]) @ coefficients,
+        np.stack(kept, axis=1),
+    )
+
+
+def prediction_losses(network: GraphNetwork, states, accelerations, seed: int = 0) -> dict:
+    """Loss L_v on a test set, beside the loss of the predictor that knows nothing.
+
+    Args:
+        network: from `symlib.training`; the KL model predicts from one sample (appendix A.2).
+        states: shape [snapshots, bodies, 2 dim + 2].
+        accelerations: shape [snapshots, bodies, dim].
+
+    Returns:
+        test_loss: |v − v̂| summed over components, averaged over nodes (appendix A.1).
+        trivial_loss: the same for the median acceleration of each component.
+    """
+    batch = snapshot_graphs(states, accelerations)
+    generator = torch.Generator().manual_seed(seed)
+    noise = None
+    if network.rule.stochastic:
+        shape = (batch.edge_index.shape[1], network.rule.components)
+        noise = torch.randn(shape, generator=generator)
+    with torch.no_grad():
+        predicted, _ = network(batch.x, batch.edge_index, noise)
+        loss = prediction_loss(predicted, batch.y)
+        trivial = prediction_loss(batch.y.median(dim=0).values.expand_as(batch.y), batch.y)
+    return {"test_loss": float(loss), "trivial_loss": float(trivial)}
+
+
+def _raw_messages(network: GraphNetwork, states: np.ndarray, chunk: int) -> torch.Tensor:
+    if states.ndim != 3 or states.shape[2] != network.features:
+        raise InputError(
+            f"states: shape [snapshots, bodies, {network.features}] is needed for this network, "
+            f"got {states.shape}"
+        )
+    found = []
+    for start in range(0, len(states), chunk):
+        batch = snapshot_graphs(states[start : start + chunk])
+        with torch.no_grad():
+            found.append(network.messages(batch.x, batch.edge_index))
+    if not found:
+        raise InputError("states: no snapshots were given")
+    return torch.cat(found)
+
+
+def _trimmed(design, y, start, dropped: float) -> tuple[np.ndarray, np.ndarray]:
+    """Least trimmed squares by concentration: fit, keep the best points, fit those, repeat."""
+    solution, inside = start, np.ones(len(y), dtype=bool)
+    count = max(design.shape[1] + 1, round((1 - dropped) * len(y)))
+    for _ in range(100):
+        residual = (y - design @ solution) ** 2
+        chosen = np.zeros(len(y), dtype=bool)
+        chosen[np.argsort(residual, kind="stable")[:count]] = True
+        if np.array_equal(chosen, inside):
+            break
+        inside = chosen
+        solution = np.linalg.lstsq(design[inside], y[inside], rcond=None)[0]
+    return solution, inside
+
+
+def _r2(y: np.ndarray, predicted: np.ndarray) -> float:
+    total = ((y - y.mean()) ** 2).sum()
+    # A component that is constant says nothing, however well a constant fits it.
+    return 0.0 if total == 0 else float(1 - ((y - predicted) ** 2).sum() / total)

@@ -1,0 +1,184 @@
+"""The graph network and its four message rules (appendices A.1 and A.2).
+
+    messages     e_k  = φᵉ(v_receiver, v_sender)           one per edge
+    aggregation  ē_i  = Σ e_k over the edges that end in i
+    prediction   v̂_i = φᵛ(v_i, ē_i)                       the acceleration of body i
+
+The four models share this network; they differ in how messages are kept few. That is a
+`MessageRule`: the width of φᵉ's output, what is sent along the edge, and the penalty L_e
+that the loss adds with weight α₁. All quantities are dimensionless.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import MessagePassing
+
+from symlib.errors import InputError, UnknownChoice
+
+HIDDEN = 300
+MESSAGES = 100
+WEIGHT_PENALTY = 1e-8  # α₂ of appendix A.1
+
+
+@dataclass(frozen=True)
+class MessageRule:
+    """How a model keeps its messages few.
+
+    Args:
+        name: standard, bottleneck, l1 or kl.
+        components: how many numbers travel along an edge.
+        alpha: α₁, the weight of the message penalty in the loss.
+    """
+
+    name: str
+    components: int
+    alpha: float
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether messages are drawn from a distribution (KL) rather than computed."""
+        return self.name == "kl"
+
+    @property
+    def width(self) -> int:
+        """Outputs of φᵉ: the KL rule needs a mean and a log variance for each component."""
+        return 2 * self.components if self.stochastic else self.components
+
+    def mean(self, raw: Tensor) -> Tensor:
+        """The message without noise: raw [edges, width] -> [edges, components]."""
+        return raw[:, : self.components]
+
+    def send(self, raw: Tensor, noise: Tensor | None) -> Tensor:
+        """The message that travels: raw [edges, width] -> [edges, components].
+
+        For the KL rule this is one sample, μ + σ · noise (appendix A.2); without noise, μ.
+        """
+        if not self.stochastic or noise is None:
+            return self.mean(raw)
+        return self.mean(raw) + torch.exp(0.5 * raw[:, self.components :]) * noise
+
+    def penalty(self, raw: Tensor) -> Tensor:
+        """L_e, a scalar: a mean over edges of a sum over components (appendices A.1, A.2)."""
+        if self.name == "l1":
+            return raw.abs().sum(dim=1).mean()
+        if self.stochastic:
+            return self.divergence(raw).sum(dim=1).mean()
+        return raw.new_zeros(())
+
+    def divergence(self, raw: Tensor) -> Tensor:
+        """½ (μ² + σ² − log σ²) of each component, raw [edges, width] -> [edges, components]."""
+        mean, log_variance = raw[:, : self.components], raw[:, self.components :]
+        return 0.5 * (mean**2 + torch.exp(log_variance) - log_variance)
+
+    def importance(self, raw: Tensor) -> Tensor:
+        """How much each component says, [components] (appendix C).
+
+        The standard deviation over the edges; for the KL rule the mean divergence from the
+        prior. The largest is the most significant component, φᵉ₁.
+        """
+        return self.divergence(raw).mean(dim=0) if self.stochastic else raw.std(dim=0)
+
+
+MODELS = ("standard", "bottleneck", "l1", "kl")
+
+
+def message_rule(model: str, dim: int) -> MessageRule:
+    """The rule of a model: sizes and α₁ as in appendices A.1 and A.2.
+
+    Raises:
+        UnknownChoice: no model of that name.
+    """
+    rules = {
+        "standard": (MESSAGES, 0.0),
+        "bottleneck": (dim, 0.0),
+        "l1": (MESSAGES, 1e-2),
+        "kl": (MESSAGES, 1.0),
+    }
+    if model not in rules:
+        raise UnknownChoice("model", model, MODELS)
+    return MessageRule(model, *rules[model])
+
+
+def perceptron(inputs: int, outputs: int, hidden: int = HIDDEN) -> nn.Sequential:
+    """Two hidden layers with ReLU (appendix A.1)."""
+    return nn.Sequential(
+        nn.Linear(inputs, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, outputs),
+    )
+
+
+class GraphNetwork(MessagePassing):
+    """Messages, their sum, and a prediction for every node (appendix A.1).
+
+    Args:
+        features: numbers per node, 2 dim + 2 for particles.
+        outputs: numbers predicted per node, dim for accelerations.
+        rule: the message rule.
+        hidden: width of the hidden layers (300; 500 for halos).
+    """
+
+    def __init__(self, features: int, outputs: int, rule: MessageRule, hidden: int = HIDDEN):
+        super().__init__(aggr="add")
+        self.features, self.outputs, self.rule = features, outputs, rule
+        self.edge_model = perceptron(2 * features, rule.width, hidden)
+        self.node_model = perceptron(features + rule.components, outputs, hidden)
+
+    def forward(
+        self, x: Tensor, edge_index: Tensor, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Predict every node.
+
+        Args:
+            x: node features, shape [nodes, features].
+            edge_index: shape [2, edges], senders above receivers.
+            noise: standard normal numbers, shape [edges, components], for the KL rule.
+
+        Returns:
+            The prediction [nodes, outputs] and φᵉ's raw output [edges, rule.width].
+        """
+        raw = self.messages(x, edge_index)
+        pooled = self.propagate(edge_index, sent=self.rule.send(raw, noise), size=(len(x), len(x)))
+        return self.node_model(torch.cat([x, pooled], dim=1)), raw
+
+    def messages(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        """φᵉ on every edge, shape [edges, rule.width]."""
+        return self.edge_updater(edge_index, x=x)
+
+    def edge_update(self, x_i: Tensor, x_j: Tensor) -> Tensor:
+        """φᵉ(receiver, sender); torch_geometric's `_i` is the receiver."""
+        return self.edge_model(torch.cat([x_i, x_j], dim=1))
+
+    def message(self, sent: Tensor) -> Tensor:
+        """What is summed at the receiver."""
+        return sent
+
+
+def particle_network(model: str, dim: int, seed: int = 0) -> GraphNetwork:
+    """A fresh network for a particle system in `dim` dimensions.
+
+    PyTorch's own initialisation, drawn from `seed` without touching the global generator.
+
+    Raises:
+        InputError: dim is neither 2 nor 3.
+        UnknownChoice: no model of that name.
+    """
+    if dim not in (2, 3):
+        raise InputError(f"dim: 2 or 3, got {dim}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GraphNetwork(2 * dim + 2, dim, message_rule(model, dim))
+
+
+def prediction_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """L_v: |v − v̂| summed over components, averaged over nodes (appendix A.1)."""
+    return (target - predicted).abs().sum(dim=1).mean()
+
+
+def weight_penalty(network: nn.Module) -> Tensor:
+    """L_n: the sum of all squared parameters (appendix A.1)."""
+    return sum((weight**2).sum() for weight in network.parameters())

@@ -1,0 +1,66 @@
+"""Presets: how much work each step of the road gets.
+
+`ci` is minutes on two cores, `laptop` an evening for the whole book, `paper` the paper's own
+sizes, for a GPU.
+"""
+
+from dataclasses import dataclass
+
+from symlib.errors import UnknownChoice
+from symlib.recipes import Recipe, get_recipe
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How much of everything.
+
+    Args:
+        name: ci, laptop or paper.
+        systems: simulations, each of `steps` snapshots; a tenth of them is held out.
+        steps: snapshots per simulation (appendix B: 1,000).
+        snapshots: training snapshots drawn from the simulations.
+        test_snapshots: snapshots of held-out simulations, for losses and messages.
+        recipe: how the network is trained.
+        budget: how long symbolic regression may search (see `symlib.symbolic.regress`).
+    """
+
+    name: str
+    systems: int
+    steps: int
+    snapshots: int
+    test_snapshots: int
+    recipe: Recipe
+    budget: str
+
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset("ci", 1_000, 1_000, 100_000, 2_000, get_recipe("fast", steps=3_000), "ci"),
+        Preset(
+            "laptop", 4_000, 1_000, 1_000_000, 5_000, get_recipe("fast", steps=20_000), "laptop"
+        ),
+        Preset(
+            "paper",
+            10_000,
+            1_000,
+            9_000_000,
+            20_000,
+            get_recipe("reference", steps=1_000_000, compiled=True),
+            "paper",
+        ),
+    )
+}
+
+
+def get_preset(name: "str | Preset") -> Preset:
+    """A preset by name.
+
+    Raises:
+        UnknownChoice: no preset of that name.
+    """
+    if isinstance(name, Preset):
+        return name
+    if name not in PRESETS:
+        raise UnknownChoice("preset", name, PRESETS)
+    return PRESETS[name]

@@ -1,0 +1,189 @@
+"""How a network is trained: the paper's recipe and a fast one.
+
+Both minimise the same objective (appendix A.1) on the same network. They differ in where
+training starts and how it walks:
+
+* `reference` is the paper's: PyTorch's initial weights, Adam with a one-cycle schedule.
+* `fast` is born translation invariant: the weights through which φᵉ reads the two positions
+  start as each other's negative, so the first thing the network sees is a difference of
+  positions, which the reference recipe spends most of its steps learning from augmented
+  data. Adam's rate can then be three times higher. With L1 messages, α₁ arrives from
+  above, which silences superfluous messages while they are still interchangeable, and every
+  so often the messages are turned to their principal axes. φᵉ ends and φᵛ begins with a
+  matrix, so a rotation between the two changes no prediction; but it gathers what a hundred
+  components say into as few as can hold it, and those few are what L1 then keeps.
+"""
+
+import math
+from dataclasses import asdict, dataclass, replace
+
+import torch
+from torch import nn
+
+from symlib.errors import InputError, UnknownChoice
+from symlib.models import GraphNetwork
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides how a training run walks (dimensionless).
+
+    Args:
+        name: how records call it.
+        steps: optimisation steps.
+        batch: snapshots per step.
+        learning_rate: the top of the one-cycle schedule.
+        warmup: fraction of the steps spent rising to it.
+        augmentation: standard deviation of the random translation of each snapshot.
+        born_invariant: start from opposite weights on the two positions.
+        alpha_start: α₁ at the first step, in units of its final value.
+        alpha_until: fraction of the steps after which α₁ has reached its final value.
+        turn_every: steps between two turns of L1 messages to their principal axes; 0 never.
+        turn_until: fraction of the steps after which they are left as they are.
+        precision: "bfloat16" multiplies matrices in bfloat16, "float32" does not, "auto"
+            takes bfloat16 where the processor has instructions for it.
+        compiled: compile loss and gradient with torch.compile where a compiler exists.
+    """
+
+    name: str
+    steps: int
+    batch: int = 64
+    learning_rate: float = 1e-3
+    warmup: float = 0.3
+    augmentation: float = 3.0
+    born_invariant: bool = False
+    alpha_start: float = 1.0
+    alpha_until: float = 0.7
+    turn_every: int = 0
+    turn_until: float = 0.6
+    precision: str = "auto"
+    compiled: bool = True
+
+    def __post_init__(self):
+        for field in ("steps", "batch", "learning_rate", "alpha_start"):
+            if not getattr(self, field) > 0:
+                raise InputError(f"recipe: {field} must be positive, got {getattr(self, field)!r}")
+        for field in ("warmup", "alpha_until", "turn_until"):
+            if not 0 < getattr(self, field) <= 1:
+                raise InputError(f"recipe: {field} is a fraction of the steps, in (0, 1]")
+        for field in ("augmentation", "turn_every"):
+            if getattr(self, field) < 0:
+                raise InputError(f"recipe: {field} cannot be negative: {getattr(self, field)!r}")
+        if self.precision not in PRECISIONS:
+            raise UnknownChoice("precision", self.precision, PRECISIONS)
+
+    def alpha_factor(self, step: int) -> float:
+        """What multiplies α₁ at a step: geometric from alpha_start down to 1."""
+        progress = min(1.0, step / (self.alpha_until * self.steps))
+        return self.alpha_start ** (1.0 - progress)
+
+    def turns(self, step: int) -> bool:
+        """Whether L1 messages are turned to their principal axes after this step."""
+        return (
+            self.turn_every > 0
+            and step > 0
+            and step % self.turn_every == 0
+            and step < self.turn_until * self.steps
+        )
+
+    def to_dict(self) -> dict:
+        """The recipe as plain values, for records and checkpoints."""
+        return asdict(self)
+
+
+REFERENCE = Recipe("reference", steps=100_000, precision="float32", compiled=False)
+FAST = Recipe(
+    "fast",
+    steps=6_000,
+    learning_rate=3e-3,
+    warmup=0.1,
+    born_invariant=True,
+    alpha_start=30.0,
+    turn_every=300,
+)
+RECIPES = {recipe.name: recipe for recipe in (REFERENCE, FAST)}
+
+
+def get_recipe(name: str, **changes) -> Recipe:
+    """A recipe by name, with fields changed.
+
+    Raises:
+        UnknownChoice: no recipe of that name.
+        InputError: a field that does not exist or a value out of range.
+    """
+    if name not in RECIPES:
+        raise UnknownChoice("recipe", name, RECIPES)
+    unknown = set(changes) - set(Recipe.__dataclass_fields__)
+    if unknown:
+        raise InputError(f"recipe: no field named {', '.join(sorted(unknown))}")
+    return replace(RECIPES[name], **changes)
+
+
+def bear_invariant(network: GraphNetwork, dim: int) -> None:
+    """Start φᵉ from differences of positions, and φᵛ without the position (in place).
+
+    Args:
+        network: a fresh network whose first `dim` node features are the position.
+        dim: 2 or 3.
+    """
+    features = network.features
+    with torch.no_grad():
+        first = network.edge_model[0].weight  # [hidden, receiver features + sender features]
+        # One difference instead of two positions: √2 keeps the variance of what neurons see.
+        first[:, features : features + dim] *= math.sqrt(2.0)
+        first[:, :dim] = -first[:, features : features + dim]
+        network.node_model[0].weight[:, :dim] = 0.0
+
+
+def turn_to_principal_axes(
+    network: GraphNetwork, raw: torch.Tensor, adam: torch.optim.Optimizer
+) -> None:
+    """Rotate the message space so that its axes are the messages' principal axes (in place).
+
+    The network's predictions stay as they are: φᵉ's last matrix is turned by a rotation and
+    φᵛ's first one by its inverse. Adam's running means belong to the old axes and are
+    dropped; its running variances, which only set a scale, are kept.
+
+    Args:
+        network: with messages that are not drawn from a distribution.
+        raw: its messages on some edges, shape [edges, components].
+        adam: its optimiser.
+    """
+    last, first = network.edge_model[-1], network.node_model[0]
+    with torch.no_grad():
+        centred = (raw - raw.mean(dim=0)).double()
+        axes = torch.linalg.eigh(centred.T @ centred / len(raw))[1].flip(1).to(raw.dtype)
+        last.weight.copy_(axes.T @ last.weight)
+        last.bias.copy_(axes.T @ last.bias)
+        pooled = slice(network.features, network.features + network.rule.components)
+        first.weight[:, pooled] = first.weight[:, pooled] @ axes
+        for weight in (last.weight, last.bias, first.weight):
+            if weight in adam.state:
+                adam.state[weight]["exp_avg"].zero_()
+
+
+def optimiser(
+    network: nn.Module, recipe: Recipe
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """Adam and its one-cycle schedule."""
+    adam = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        adam,
+        max_lr=recipe.learning_rate,
+        total_steps=recipe.steps + 1,
+        pct_start=recipe.warmup,
+        final_div_factor=1e5,
+    )
+    return adam, schedule
+
+
+def use_bfloat16(recipe: Recipe, device: torch.device) -> bool:
+    """Whether matrix products run in bfloat16 on this device."""
+    if recipe.precision != "auto":
+        return recipe.precision == "bfloat16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    # Without instructions of its own, bfloat16 is emulated and slower than float32.
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())

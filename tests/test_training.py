@@ -1,0 +1,265 @@
+"""Training: recipes, resuming, and what happens when the loss breaks."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from snapshots import random_snapshots
+
+from symlib.checkpoints import load_weights, read_checkpoint, save_checkpoint
+from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
+from symlib.graphs import snapshot_graphs
+from symlib.messages import prediction_losses, record
+from symlib.models import particle_network
+from symlib.potentials import LAWS
+from symlib.recipes import (
+    Recipe,
+    bear_invariant,
+    get_recipe,
+    optimiser,
+    turn_to_principal_axes,
+)
+from symlib.training import train
+
+PLAIN = get_recipe("fast", steps=20, batch=8, precision="float32", compiled=False)
+
+
+def weights(run):
+    return {name: value.clone() for name, value in run.network.state_dict().items()}
+
+
+def test_training_learns():
+    states, accelerations = random_snapshots("spring", count=4000)
+    test = random_snapshots("spring", count=300, seed=1)
+    recipe = replace(PLAIN, steps=400, batch=32)
+    run = train("bottleneck", states, accelerations, recipe, progress=False)
+    losses = prediction_losses(run.network, *test)
+    assert losses["test_loss"] < 0.5 * losses["trivial_loss"]
+    assert [row["step"] for row in run.history][-1] == 400
+    assert record(run.network, LAWS["spring"], test[0]).r2()["force"]["all"] > 0.3
+
+
+@pytest.mark.parametrize("model", ["standard", "l1", "kl"])
+def test_the_same_seed_gives_the_same_run(model):
+    data = random_snapshots(count=100)
+    recipe = replace(PLAIN, turn_every=5)
+    first, again = (train(model, *data, recipe, seed=5, progress=False) for _ in range(2))
+    other = train(model, *data, recipe, seed=6, progress=False)
+    name = "edge_model.0.weight"
+    assert all(torch.equal(weights(first)[key], weights(again)[key]) for key in weights(first))
+    assert not torch.equal(weights(first)[name], weights(other)[name])
+
+
+@pytest.mark.slow
+def test_compiled_training_agrees_with_eager():
+    data = random_snapshots(count=100)
+    eager = train("l1", *data, PLAIN, progress=False)
+    compiled = train("l1", *data, replace(PLAIN, compiled=True), progress=False)
+    for key, value in weights(eager).items():
+        torch.testing.assert_close(weights(compiled)[key], value, rtol=1e-3, atol=1e-4)
+
+
+def test_a_network_born_invariant_ignores_translations():
+    network = particle_network("l1", 2)
+    states, _ = random_snapshots(count=20)
+    moved = states.copy()
+    moved[..., :2] += [5.0, -3.0]
+    assert not torch.allclose(_predict(network, states), _predict(network, moved), atol=1e-3)
+    bear_invariant(network, 2)
+    torch.testing.assert_close(
+        _predict(network, states), _predict(network, moved), rtol=1e-4, atol=1e-5
+    )
+
+
+def _predict(network, states):
+    graphs = snapshot_graphs(states)
+    with torch.no_grad():
+        return network(graphs.x, graphs.edge_index)[0]
+
+
+def test_turning_to_principal_axes_changes_no_prediction_and_orders_the_messages():
+    network = particle_network("l1", 2)
+    states, _ = random_snapshots(count=100)
+    graphs = snapshot_graphs(states)
+    adam, _ = optimiser(network, PLAIN)
+    before = _predict(network, states)
+    with torch.no_grad():
+        raw = network.messages(graphs.x, graphs.edge_index)
+    turn_to_principal_axes(network, raw, adam)
+    torch.testing.assert_close(_predict(network, states), before, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        turned = network.messages(graphs.x, graphs.edge_index)
+    covariance = torch.cov(turned.T.double())
+    spread = covariance.diagonal().clone()
+    assert torch.all(spread[:5].diff() < 0)
+    assert covariance[:5, :5].fill_diagonal_(0).abs().max() < 1e-4 * spread[0]
+    torch.testing.assert_close(spread.sum(), torch.cov(raw.T.double()).trace(), rtol=1e-4, atol=0)
+
+
+def test_alpha_arrives_at_its_value_from_above():
+    recipe = get_recipe("fast", steps=100, alpha_start=30.0, alpha_until=0.5)
+    factors = [recipe.alpha_factor(step) for step in range(101)]
+    assert factors[0] == pytest.approx(30.0) and np.all(np.diff(factors[:51]) < 0)
+    assert factors[50:] == [1.0] * 51
+    assert {get_recipe("reference").alpha_factor(step) for step in (0, 500, 99_999)} == {1.0}
+
+
+SCRIPT = """
+import sys
+from snapshots import random_snapshots
+from symlib.recipes import Recipe
+from symlib.training import train
+recipe = Recipe("fast", steps=150, batch=8, learning_rate=3e-3, precision="float32",
+                compiled=False, born_invariant=True, alpha_start=30.0, turn_every=20)
+train("l1", *random_snapshots(count=100), recipe, seed=2, progress=False,
+      checkpoint=sys.argv[1], checkpoint_every=0.0)
+"""
+
+
+def test_a_killed_run_resumes_and_ends_as_if_nothing_had_happened(tmp_path):
+    path = tmp_path / "run.safetensors"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(path)], env=environment)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if path.exists() and read_checkpoint(path)[0]["step"] >= 25:
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    reached = read_checkpoint(path)[0]["step"]
+    assert 25 <= reached < 150
+    data = random_snapshots(count=100)
+    recipe = replace(PLAIN, steps=150, warmup=0.3, turn_every=20, alpha_start=30.0)
+    recipe = replace(recipe, name="fast")
+    resumed = train("l1", *data, recipe, seed=2, progress=False, checkpoint=path)
+    straight = train("l1", *data, recipe, seed=2, progress=False)
+    assert resumed.resumed_at == reached and resumed.steps == straight.steps == 150
+    for key, value in weights(straight).items():
+        torch.testing.assert_close(weights(resumed)[key], value, rtol=0, atol=1e-7)
+    assert [row["step"] for row in resumed.history] == [row["step"] for row in straight.history]
+
+
+def test_an_interrupted_run_saves_before_it_stops(tmp_path):
+    path = tmp_path / "run.safetensors"
+
+    def interrupt(step, network):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            "bottleneck", *random_snapshots(count=50), PLAIN, progress=False, checkpoint=path,
+            watch=interrupt, watch_every=7,
+        )  # fmt: skip
+    assert read_checkpoint(path)[0]["step"] == 7
+
+
+def test_a_loss_that_breaks_stops_training_and_keeps_the_last_good_checkpoint(tmp_path):
+    path = tmp_path / "run.safetensors"
+    data = random_snapshots(count=50)
+
+    def poison(step, network):
+        if step == 10:
+            with torch.no_grad():
+                network.node_model[0].weight[0, 0] = float("nan")
+
+    with pytest.raises(NonFiniteLoss, match=r"step 10.*run\.safetensors"):
+        train(
+            "bottleneck", *data, PLAIN, progress=False, checkpoint=path, checkpoint_every=0.0,
+            watch=poison, watch_every=1,
+        )  # fmt: skip
+    network = particle_network("bottleneck", 2)
+    assert load_weights(path, network)["step"] <= 10
+    assert all(torch.isfinite(weight).all() for weight in network.parameters())
+
+
+def test_checkpoints_that_do_not_fit_are_refused(tmp_path):
+    path = tmp_path / "run.safetensors"
+    data = random_snapshots(count=50)
+    train("bottleneck", *data, PLAIN, progress=False, checkpoint=path)
+    kept = path.read_bytes()
+    with pytest.raises(InputError, match="another architecture"):
+        train("l1", *data, PLAIN, progress=False, checkpoint=path)
+    with pytest.raises(InputError, match="another seed"):
+        train("bottleneck", *data, PLAIN, seed=1, progress=False, checkpoint=path)
+    with pytest.raises(InputError, match="another recipe"):
+        train("bottleneck", *data, replace(PLAIN, batch=9), progress=False, checkpoint=path)
+    with pytest.raises(InputError, match="another data"):
+        train("bottleneck", data[0] * 2, data[1], PLAIN, progress=False, checkpoint=path)
+    assert path.read_bytes() == kept
+    path.write_bytes(kept[: len(kept) // 2])
+    with pytest.raises(InputError, match=r"run\.safetensors: damaged"):
+        train("bottleneck", *data, PLAIN, progress=False, checkpoint=path)
+    path.write_bytes(b"not a checkpoint at all")
+    with pytest.raises(InputError, match=r"run\.safetensors"):
+        read_checkpoint(path)
+    from safetensors.torch import save_file
+
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match="not written by"):
+        read_checkpoint(path)
+    with pytest.raises(InputError, match="no such file"):
+        read_checkpoint(tmp_path / "absent")
+
+
+def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "run.safetensors"
+    network = particle_network("bottleneck", 2)
+    adam, _ = optimiser(network, PLAIN)
+    save_checkpoint(path, network, adam, {"step": 1})
+    kept = path.read_bytes()
+
+    def fail(*arguments):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("symlib.checkpoints.os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(path, network, adam, {"step": 2})
+    assert path.read_bytes() == kept and list(tmp_path.iterdir()) == [path]
+
+
+def test_without_a_compiler_training_runs_eagerly_with_one_notice(monkeypatch):
+    monkeypatch.setattr("symlib.training.shutil.which", lambda name: None)
+    monkeypatch.setattr("symlib.training.torch.cuda.is_available", lambda: False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        train(
+            "bottleneck", *random_snapshots(count=50), replace(PLAIN, compiled=True, steps=3),
+            progress=False,
+        )  # fmt: skip
+    assert sum("compiler" in str(warning.message) for warning in caught) == 1
+
+
+@pytest.mark.parametrize(
+    ("states", "accelerations", "word"),
+    [
+        (np.zeros((5, 4, 5)), np.zeros((5, 4, 2)), "states"),
+        (np.zeros((5, 4, 6)), np.zeros((5, 4, 3)), "accelerations"),
+        (np.zeros((0, 4, 6)), np.zeros((0, 4, 2)), "no snapshots"),
+        (np.full((5, 4, 6), np.nan), np.zeros((5, 4, 2)), "states: 5 snapshots"),
+        (np.zeros((5, 4, 6)), np.full((5, 4, 2), np.inf), "accelerations: 5"),
+    ],
+)
+def test_bad_data_is_refused_before_training(states, accelerations, word):
+    with pytest.raises(InputError, match=word):
+        train("bottleneck", states, accelerations, PLAIN, progress=False)
+
+
+def test_bad_recipes_are_refused():
+    with pytest.raises(UnknownChoice, match="reference, fast"):
+        get_recipe("magic")
+    for change in ({"steps": 0}, {"batch": -1}, {"warmup": 0.0}, {"augmentation": -1.0}):
+        with pytest.raises(InputError, match=next(iter(change))):
+            get_recipe("fast", **change)
+    with pytest.raises(InputError, match="no field"):
+        get_recipe("fast", speed=3)
+    with pytest.raises(UnknownChoice, match="float32"):
+        Recipe("x", steps=1, precision="float8")
