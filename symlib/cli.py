@@ -111,7 +111,8 @@ def summary(record: dict) -> str:
     rows = [
         f"{record['law']}, {record['dim']}D, {record['model']}, preset {record['preset']}, "
         f"seed {record['seed']}: {record['steps']} steps, {record['seconds']:.0f} s",
-        f"  loss        {record['test_loss']:.4g}   (trivial predictor {record['trivial_loss']:.4g})",
+        f"  loss        {record['test_loss']:.4g} "
+        f"(trivial predictor {record['trivial_loss']:.4g})",
         "  R²          force {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["force"]),
         "              acceleration {all:.3f} (all) {kept90:.4f} (kept 90%)".format(
             **r2["acceleration"]

@@ -11,7 +11,8 @@ training starts and how it walks:
   above, which silences superfluous messages while they are still interchangeable, and every
   so often the messages are turned to their principal axes. φᵉ ends and φᵛ begins with a
   matrix, so a rotation between the two changes no prediction; but it gathers what a hundred
-  components say into as few as can hold it, and those few are what L1 then keeps.
+  components say into as few as can hold it, and those few are what L1 then keeps. Snapshots
+  of close encounters, whose accelerations dwarf all others, join late.
 """
 
 import math
@@ -40,6 +41,9 @@ class Recipe:
         born_invariant: start from opposite weights on the two positions.
         alpha_start: α₁ at the first step, in units of its final value.
         alpha_until: fraction of the steps after which α₁ has reached its final value.
+        calm_start: share of the snapshots, those with the smallest accelerations, that batches
+            are drawn from at first.
+        calm_until: fraction of the steps after which they are drawn from all.
         turn_every: steps between two turns of L1 messages to their principal axes; 0 never.
         turn_until: fraction of the steps after which they are left as they are.
         precision: "bfloat16" multiplies matrices in bfloat16, "float32" does not, "auto"
@@ -56,6 +60,8 @@ class Recipe:
     born_invariant: bool = False
     alpha_start: float = 1.0
     alpha_until: float = 0.7
+    calm_start: float = 1.0
+    calm_until: float = 0.7
     turn_every: int = 0
     turn_until: float = 0.6
     precision: str = "auto"
@@ -65,9 +71,9 @@ class Recipe:
         for field in ("steps", "batch", "learning_rate", "alpha_start"):
             if not getattr(self, field) > 0:
                 raise InputError(f"recipe: {field} must be positive, got {getattr(self, field)!r}")
-        for field in ("warmup", "alpha_until", "turn_until"):
+        for field in ("warmup", "alpha_until", "calm_start", "calm_until", "turn_until"):
             if not 0 < getattr(self, field) <= 1:
-                raise InputError(f"recipe: {field} is a fraction of the steps, in (0, 1]")
+                raise InputError(f"recipe: {field} is a share, in (0, 1]")
         for field in ("augmentation", "turn_every"):
             if getattr(self, field) < 0:
                 raise InputError(f"recipe: {field} cannot be negative: {getattr(self, field)!r}")
@@ -78,6 +84,11 @@ class Recipe:
         """What multiplies α₁ at a step: geometric from alpha_start down to 1."""
         progress = min(1.0, step / (self.alpha_until * self.steps))
         return self.alpha_start ** (1.0 - progress)
+
+    def calm_share(self, step: int) -> float:
+        """The share of calmest snapshots in use at a step, rising linearly to all."""
+        progress = min(1.0, step / (self.calm_until * self.steps))
+        return self.calm_start + (1.0 - self.calm_start) * progress
 
     def turns(self, step: int) -> bool:
         """Whether L1 messages are turned to their principal axes after this step."""
@@ -100,7 +111,9 @@ FAST = Recipe(
     learning_rate=3e-3,
     warmup=0.1,
     born_invariant=True,
-    alpha_start=30.0,
+    alpha_start=100.0,
+    alpha_until=0.8,
+    calm_start=0.8,
     turn_every=300,
 )
 RECIPES = {recipe.name: recipe for recipe in (REFERENCE, FAST)}

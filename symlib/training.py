@@ -159,6 +159,7 @@ class _Loop:
         self.run, self.inputs, self.targets, self.place = run, inputs, targets, place
         self.dim, self.bodies = targets.shape[2], targets.shape[1]
         self.edges = complete_graph(self.bodies, run.recipe.batch).to(place)
+        self.calmest = _calmest(targets) if run.recipe.calm_start < 1 else None
         self.sums, self.count = torch.zeros(2, device=place), 0
         self.bfloat16 = use_bfloat16(run.recipe, place)
         self.loss = _compiled(self.objective) if run.recipe.compiled else self.objective
@@ -176,11 +177,11 @@ class _Loop:
     def step(self, adam, schedule) -> torch.Tensor:
         run, rule = self.run, self.run.network.rule
         rng = np.random.Generator(np.random.Philox(key=[run.seed, run.steps]))
-        chosen = torch.from_numpy(rng.integers(0, len(self.inputs), run.recipe.batch))
+        chosen = self._choose(rng).to(self.place)
         shift = run.recipe.augmentation * rng.standard_normal((run.recipe.batch, 1, self.dim))
-        x = self.inputs[chosen.to(self.place)].clone()
+        x = self.inputs[chosen].clone()
         x[..., : self.dim] += torch.from_numpy(shift.astype(np.float32)).to(self.place)
-        y = self.targets[chosen.to(self.place)].flatten(0, 1)
+        y = self.targets[chosen].flatten(0, 1)
         noise = None
         if rule.stochastic:
             generator = torch.Generator(self.place).manual_seed(int(rng.integers(2**62)))
@@ -197,6 +198,13 @@ class _Loop:
         self.sums += parts
         self.count += 1
         return parts
+
+    def _choose(self, rng) -> torch.Tensor:
+        recipe = self.run.recipe
+        if self.calmest is None:
+            return torch.from_numpy(rng.integers(0, len(self.inputs), recipe.batch))
+        count = max(1, round(recipe.calm_share(self.run.steps) * len(self.inputs)))
+        return self.calmest[torch.from_numpy(rng.integers(0, count, recipe.batch))]
 
     def turn(self, adam) -> None:
         x = self.inputs[:512]
@@ -221,6 +229,11 @@ class _Loop:
             }
         )
         bar.set_postfix(loss=f"{prediction:.4f}", refresh=False)
+
+
+def _calmest(targets: torch.Tensor) -> torch.Tensor:
+    """Indices of the snapshots, those with the smallest largest acceleration first."""
+    return torch.argsort(targets.abs().amax(dim=(1, 2)), stable=True).cpu()
 
 
 def _finite(network) -> bool:

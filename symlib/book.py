@@ -1,0 +1,345 @@
+"""Execute the chapters and render the book.
+
+A chapter is notebooks/NN_name.ipynb. `execute` runs staged copies of the chapters with
+papermill at a preset, `render` makes the site from the executed copies alone, with execution
+off: what a page shows is what ran. `make book` does both. A chapter shows its figures with
+`show` and ends with `record_metrics`, whose numbers the tests hold against those on record.
+
+    _build/notebooks/   the executed chapters
+    _build/metrics/     what each of them measured
+    _build/html/        the site
+"""
+
+import argparse
+import json
+import math
+import numbers
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from symlib.errors import InputError, MissingEngine, UnknownChoice
+from symlib.executor import (
+    ChapterFailed,
+    assignments,
+    execute_notebook,
+    parameters_of,
+    without_colours,
+)
+from symlib.files import write_whole
+
+ENGINES = ("auto", "operon", "pysr")
+METRICS_VARIABLE = "SYMLIB_METRICS_DIR"
+
+
+class RenderFailed(RuntimeError):
+    """jupyter-book stopped, or warned; the message ends with what it said."""
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One executed chapter.
+
+    chapter: its name, e.g. "01_nbody"; notebook: the executed copy; metrics: the JSON file
+    that its last cell wrote (it may be missing); seconds: how long it took.
+    """
+
+    chapter: str
+    notebook: Path
+    metrics: Path
+    seconds: float
+
+
+def find_root() -> Path:
+    """The checkout that holds the book: the working directory's, else this package's.
+
+    Raises:
+        InputError: neither is one.
+    """
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[1]):
+        if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise InputError("the book's sources are not here: run this in a checkout of the repository")
+
+
+def chapter_names(root: Path | None = None) -> list[str]:
+    """Names of the chapters in their order, e.g. ["01_nbody"]."""
+    folder = (root or find_root()) / "notebooks"
+    return sorted(path.stem for path in folder.glob("[0-9][0-9]_*.ipynb"))
+
+
+def record_metrics(chapter: str, metrics: dict[str, float | bool | str]) -> Path:
+    """Write down what a chapter measured; the last cell of every chapter calls this.
+
+    Args:
+        chapter: the chapter's name, e.g. "01_nbody".
+        metrics: name -> a finite number, a yes or no, or a short text such as an equation.
+
+    Returns:
+        The JSON file: in the folder that the variable SYMLIB_METRICS_DIR names, else
+        _build/metrics/ of the checkout.
+
+    Raises:
+        InputError: a value of another kind, or one that is not finite.
+    """
+    plain = {}
+    for name, value in metrics.items():
+        if isinstance(value, str | bool):
+            plain[str(name)] = value
+        elif isinstance(value, numbers.Integral):
+            plain[str(name)] = int(value)
+        elif isinstance(value, numbers.Real) and math.isfinite(value):
+            plain[str(name)] = float(value)
+        elif type(value).__name__ in ("bool", "bool_"):
+            plain[str(name)] = bool(value)
+        else:
+            raise InputError(
+                f"chapter {chapter}: metric {name!r} must be a finite number, a yes or no, or "
+                f"text, got {value!r}"
+            )
+    named = os.environ.get(METRICS_VARIABLE)
+    folder = Path(named) if named else find_root() / "_build" / "metrics"
+    return write_whole(folder / f"{chapter}.json", json.dumps(plain, indent=2) + "\n")
+
+
+def show(figure, alt: str) -> None:
+    """Show a figure in a chapter, with the text that stands for it where it cannot be seen.
+
+    Args:
+        figure: a matplotlib figure; it is closed afterwards.
+        alt: what the picture shows, in a sentence or two.
+
+    Raises:
+        InputError: the text is empty.
+    """
+    from IPython.display import display
+    from matplotlib import pyplot
+
+    if not alt.strip():
+        raise InputError("show: alt must say what the figure shows")
+    display(figure, metadata={"image/png": {"alt": " ".join(alt.split())}})
+    # Otherwise the inline backend would show it again at the end of the cell.
+    pyplot.close(figure)
+
+
+def execute(
+    preset: str = "ci",
+    seed: int = 0,
+    engine: str = "auto",
+    chapters: list[str] | None = None,
+    out: Path | None = None,
+    *,
+    root: Path | None = None,
+    stream: TextIO | None = None,
+) -> list[Executed]:
+    """Execute chapters with papermill, in order; the first failing cell stops it.
+
+    Args:
+        preset: how much work: "ci", "laptop" or "paper".
+        seed: the seed that every chapter starts from.
+        engine: the symbolic-regression engine: "auto", "operon" or "pysr".
+        chapters: which ones; all when None.
+        out: folder for the executed copies; _build/notebooks of the checkout when None.
+            What the chapters measure goes to `metrics/` beside it.
+        root: the checkout; found from the working directory when None.
+        stream: where the progress display goes; standard error when None.
+
+    Returns:
+        One `Executed` for each chapter.
+
+    Raises:
+        InputError: an unknown preset, engine or chapter, a seed that is no whole number, or
+            a chapter without its parameters cell.
+        MissingEngine: PySR was asked for and this machine cannot run it.
+        ChapterFailed: a cell failed; the message names it and the executed notebook.
+    """
+    # Imported late, with PyTorch behind it: a chapter's metrics cell needs none of it.
+    from symlib.presets import PRESETS
+    from symlib.symbolic import choose_engine
+
+    root = root or find_root()
+    known = chapter_names(root)
+    if preset not in PRESETS:
+        raise UnknownChoice("preset", preset, PRESETS)
+    if engine not in ENGINES:
+        raise UnknownChoice("engine", engine, ENGINES)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InputError(f"seed must be a whole number, zero or positive, got {seed!r}")
+    for name in chapters or ():
+        if name not in known:
+            raise UnknownChoice("chapter", name, known)
+    if engine == "pysr":
+        choose_engine(engine)
+    wanted = known if chapters is None else list(chapters)
+    out = Path(out or root / "_build" / "notebooks").resolve()
+    metrics = out.parent / "metrics"
+    done = []
+    for number, name in enumerate(wanted, start=1):
+        measured = metrics / f"{name}.json"
+        # An old file must not pass for what this run measures.
+        measured.unlink(missing_ok=True)
+        seconds = execute_notebook(
+            root / "notebooks" / f"{name}.ipynb",
+            out / f"{name}.ipynb",
+            {"preset": preset, "seed": seed, "engine": engine},
+            label=f"{name} ({number} of {len(wanted)})",
+            environment={METRICS_VARIABLE: str(metrics)},
+            stream=stream,
+        )
+        done.append(Executed(name, out / f"{name}.ipynb", measured, seconds))
+    return done
+
+
+def _tag(cell, tag: str) -> None:
+    cell.metadata["tags"] = [*cell.metadata.get("tags", []), tag]
+
+
+def page_source(notebook, path: Path):
+    """An executed notebook as the book shows it.
+
+    Of the two cells with parameters (the chapter's defaults and the values that papermill
+    put after them) one is enough: the defaults if they are what ran, else papermill's.
+    The text given to `show` becomes the alternative text of the picture.
+
+    Args:
+        notebook: an executed notebook; it is changed.
+        path: its file, for messages.
+
+    Raises:
+        InputError: the notebook did not run to its end, a picture has no text, or one cell
+            shows two pictures (the book can give only one text to a cell's pictures).
+    """
+    for cell in notebook.cells:
+        ran = cell.metadata.get("papermill", {})
+        if ran.get("exception") or ran.get("status") not in (None, "completed"):
+            raise InputError(f"{path} did not run to its end: execute it again with `make book`")
+        if cell.cell_type != "code":
+            continue
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            defaults = parameters_of(notebook, path)
+            if {**defaults, **assignments(cell.source, path)} == defaults:
+                _tag(cell, "remove-cell")
+            else:
+                for other in notebook.cells:
+                    if "parameters" in other.metadata.get("tags", []):
+                        _tag(other, "remove-cell")
+        pictures = [
+            output
+            for output in cell.outputs
+            if any(kind.startswith("image/") for kind in output.get("data", {}))
+        ]
+        if not pictures:
+            continue
+        texts = [picture.metadata.get("image/png", {}).get("alt") for picture in pictures]
+        if None in texts or len(texts) > 1:
+            raise InputError(
+                f"{path}: a cell must show one figure, with symlib.book.show(figure, alt); this "
+                f"one shows {len(texts)}, {texts.count(None)} of them without text:\n{cell.source}"
+            )
+        cell.metadata["mystnb"] = {"image": {"alt": texts[0]}}
+    return notebook
+
+
+def _stage(root: Path, executed: Path, source: Path) -> None:
+    """Put together what jupyter-book reads: configuration, prose, executed chapters."""
+    import nbformat
+
+    shutil.rmtree(source, ignore_errors=True)
+    (source / "notebooks").mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(root / name, source)
+    shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in chapter_names(root):
+        path = executed / f"{name}.ipynb"
+        if not path.is_file():
+            raise InputError(f"{path} is missing: execute the chapters first, with `make book`")
+        page = page_source(nbformat.read(path, as_version=4), path)
+        write_whole(source / "notebooks" / path.name, nbformat.writes(page) + "\n")
+
+
+def render(
+    executed: Path | None = None, site: Path | None = None, *, root: Path | None = None
+) -> Path:
+    """Render the book from executed chapters, warnings being errors.
+
+    Args:
+        executed: folder with the executed chapters; _build/notebooks when None.
+        site: folder that the site goes to; _build/html when None. An older site there is
+            replaced when the new one is complete, and kept when rendering fails.
+        root: the checkout; found from the working directory when None.
+
+    Returns:
+        The page to open, site/index.html.
+
+    Raises:
+        InputError: a chapter was not executed, or not to its end.
+        RenderFailed: jupyter-book failed or warned.
+    """
+    root = root or find_root()
+    executed = Path(executed or root / "_build" / "notebooks").resolve()
+    site = Path(site or root / "_build" / "html").resolve()
+    work = site.parent / "site"
+    _stage(root, executed, work / "source")
+    shutil.rmtree(work / "_build", ignore_errors=True)
+    log = site.parent / "render.log"
+    command = [
+        sys.executable,
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
+        "build",
+        ".",
+        "--path-output",
+        str(work),
+    ]
+    command += ["--all", "--warningiserror", "--keep-going"]
+    # One language, so that the log reads the same everywhere.
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    with open(log, "w", encoding="utf-8") as file:
+        status = subprocess.run(
+            command, cwd=work / "source", env=environment, stdout=file, stderr=subprocess.STDOUT
+        ).returncode
+    if status:
+        lines = without_colours(log.read_text(encoding="utf-8")).splitlines()
+        said = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-30:]
+        raise RenderFailed("\n".join([*said, f"rendering the book failed; the whole log is {log}"]))
+    shutil.rmtree(site, ignore_errors=True)
+    os.replace(work / "_build" / "html", site)
+    return site / "index.html"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The two steps of `make book`."""
+    parser = argparse.ArgumentParser(prog="python -m symlib.book")
+    steps = parser.add_subparsers(dest="step", required=True)
+    run = steps.add_parser("execute", help="execute chapters with papermill")
+    run.add_argument("chapters", nargs="*", help="e.g. 01_nbody; all when none is named")
+    run.add_argument("--preset", default="ci")
+    run.add_argument("--seed", type=int, default=0)
+    run.add_argument("--engine", default="auto")
+    steps.add_parser("render", help="render the book from the chapters executed last")
+    options = parser.parse_args(arguments)
+    try:
+        if options.step == "execute":
+            execute(options.preset, options.seed, options.engine, options.chapters or None)
+        else:
+            began = time.monotonic()
+            print("rendering the book", flush=True)
+            page = render()
+            print(f"rendered in {time.monotonic() - began:.0f} s; open {page}")
+    except (InputError, MissingEngine, ChapterFailed, RenderFailed) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

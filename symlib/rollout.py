@@ -1,0 +1,157 @@
+"""What an equation buys: dynamics from messages alone, rolled out on systems of any size.
+
+A network that was trained on four bodies expects the sum of three messages. An equation
+knows one pair, so its sum works for any number of bodies. `SymbolicDynamics` is the network
+with φᵉ replaced by equations and φᵛ by the linear map that appendix A.3 says it must be.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.integrate import solve_ivp
+from scipy.optimize import least_squares
+
+from symlib.errors import InputError
+from symlib.graphs import complete_graph
+from symlib.models import GraphNetwork
+from symlib.symbolic import Regression
+
+Accelerations = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class SymbolicDynamics:
+    """Accelerations from equations for the messages (dimensionless).
+
+    regressions: one for each of the dim messages.
+    matrix: shape [dim, dim], from summed messages (less their constants) to `quantity`.
+    quantity: "force" (to be divided by the receiver's mass) or "acceleration".
+    """
+
+    regressions: tuple[Regression, ...]
+    matrix: np.ndarray
+    quantity: str
+
+    def __call__(self, states: np.ndarray) -> np.ndarray:
+        """States [systems, bodies, 2 dim + 2] -> accelerations [systems, bodies, dim]."""
+        pooled = _pooled(self.regressions, states) @ self.matrix
+        return pooled / states[..., -1:] if self.quantity == "force" else pooled
+
+
+def symbolic_dynamics(regressions, states, accelerations) -> SymbolicDynamics:
+    """Fit the linear map from the equations' summed messages to accelerations.
+
+    Args:
+        regressions: one `Regression` per message, dim of them, over the variables of appendix C.
+        states: training snapshots, shape [snapshots, bodies, 2 dim + 2].
+        accelerations: shape [snapshots, bodies, dim].
+
+    Raises:
+        InputError: not as many equations as dimensions.
+    """
+    states, accelerations = (np.asarray(a, dtype=np.float64) for a in (states, accelerations))
+    dim = accelerations.shape[-1]
+    if len(regressions) != dim:
+        raise InputError(f"regressions: {dim} equations are needed, got {len(regressions)}")
+    pooled = _pooled(regressions, states).reshape(-1, dim)
+    mass = states[..., -1].reshape(-1, 1)
+    truth = accelerations.reshape(-1, dim)
+    found = []
+    for quantity, factor in (("force", 1 / mass), ("acceleration", np.ones_like(mass))):
+        design = pooled * factor
+        columns = [
+            # Rare close encounters must not rule the fit, hence the soft absolute error.
+            least_squares(
+                lambda w, y=y, design=design: design @ w - y,
+                np.linalg.lstsq(design, y, rcond=None)[0],
+                loss="soft_l1",
+                f_scale=np.median(np.abs(y)) + 1e-12,
+            ).x
+            for y in truth.T
+        ]
+        matrix = np.stack(columns, axis=1)
+        error = np.abs(design @ matrix - truth).mean()
+        found.append((error, SymbolicDynamics(tuple(regressions), matrix, quantity)))
+    return min(found, key=lambda pair: pair[0])[1]
+
+
+def network_dynamics(network: GraphNetwork) -> Accelerations:
+    """A trained network as a function states [systems, bodies, w] -> accelerations."""
+
+    def accelerations(states: np.ndarray) -> np.ndarray:
+        systems, bodies, width = states.shape
+        x = torch.as_tensor(states.reshape(-1, width), dtype=torch.float32)
+        with torch.no_grad():
+            predicted, _ = network(x, complete_graph(bodies, systems))
+        return predicted.numpy().astype(np.float64).reshape(systems, bodies, -1)
+
+    return accelerations
+
+
+def rollout(accelerations: Accelerations, initial, dt: float, steps: int) -> np.ndarray:
+    """Integrate learned dynamics from given states, snapshots dt apart.
+
+    Args:
+        accelerations: states [systems, bodies, 2 dim + 2] -> [systems, bodies, dim].
+        initial: shape [systems, bodies, 2 dim + 2].
+        dt: time between snapshots.
+        steps: snapshots, the initial one included.
+
+    Returns:
+        Shape [systems, steps, bodies, 2 dim + 2]; NaN from where the integration broke down.
+    """
+    initial = np.asarray(initial, dtype=np.float64)
+    systems, bodies, width = initial.shape
+    dim = (width - 2) // 2
+    times = dt * np.arange(steps)
+    out = np.full((systems, steps, bodies, width), np.nan)
+    out[..., 2 * dim :] = initial[:, None, :, 2 * dim :]
+
+    # One system at a time: a close encounter in one must not shorten the steps of all.
+    for k in range(systems):
+
+        def slope(_, y, k=k):
+            state = np.concatenate([y.reshape(bodies, -1), initial[k, :, 2 * dim :]], axis=1)
+            pull = accelerations(state[None])[0]
+            return np.concatenate([state[:, dim : 2 * dim], pull], axis=1).ravel()
+
+        solved = solve_ivp(
+            slope,
+            (0.0, times[-1]),
+            initial[k, :, : 2 * dim].ravel(),
+            t_eval=times,
+            rtol=1e-5,
+            atol=1e-6,
+        )
+        reached = solved.y.T.reshape(-1, bodies, 2 * dim)
+        out[k, : len(reached), :, : 2 * dim] = reached
+    return out
+
+
+def position_error(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Root mean square distance of the bodies from where they should be, [systems, steps]."""
+    dim = (truth.shape[-1] - 2) // 2
+    offset = found[..., :dim] - truth[..., :dim]
+    return np.sqrt((offset**2).sum(axis=-1).mean(axis=-1))
+
+
+def _pooled(regressions, states: np.ndarray) -> np.ndarray:
+    """Summed messages of every body by equation, without the equations' constants."""
+    *batch, bodies, width = states.shape
+    dim = (width - 2) // 2
+    sender, receiver = complete_graph(bodies).numpy()
+    flat = np.asarray(states, dtype=np.float64).reshape(-1, bodies, width)
+    first, second = (flat[:, k].reshape(-1, width) for k in (receiver, sender))
+    offset = second[:, :dim] - first[:, :dim]
+    columns = {"m1": first[:, -1], "m2": second[:, -1], "q1": first[:, -2], "q2": second[:, -2]}
+    columns |= dict(zip(("dx", "dy", "dz"), offset.T, strict=False))
+    columns["r"] = np.sqrt((offset**2).sum(axis=1))
+    sums = []
+    for regression in regressions:
+        X = np.stack([columns[name] for name in regression.names], axis=1)
+        constant = float(regression.sympy().as_coeff_Add()[0])
+        message = regression.predict(X) - constant
+        sums.append(message.reshape(len(flat), bodies, bodies - 1).sum(axis=-1))
+    return np.stack(sums, axis=-1).reshape(*batch, bodies, dim)

@@ -1,0 +1,243 @@
+"""What holds the repository's files together: pairs, environments, lock, pages, references."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from symlib import pairs
+from symlib.potentials import PairPotential, get_law
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+# What conda-forge calls differently.
+CONDA_NAMES = {"pytorch": "torch", "pytorch_geometric": "torch-geometric"}
+PICTURES = {".png", ".jpg", ".gif", ".svg", ".npz"}
+
+
+def requirements() -> list[Requirement]:
+    """Everything that pyproject.toml asks for, extras and build system included."""
+    project = PROJECT["project"]
+    lines = [*project["dependencies"], *PROJECT["build-system"]["requires"]]
+    for extra in project["optional-dependencies"].values():
+        lines += extra
+    return [Requirement(line) for line in lines]
+
+
+def tracked() -> list[Path]:
+    """The files of the repository, new ones included, as git sees them."""
+    try:
+        listing = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [ROOT / line for line in listing if (ROOT / line).is_file()]
+
+
+@pytest.mark.parametrize("script", pairs.scripts(ROOT / "notebooks"), ids=lambda path: path.stem)
+def test_notebook_pairs_agree(script):
+    problems = pairs.check(script)
+    assert not problems, "\n".join([*problems, pairs.REPAIR])
+
+
+SCRIPT = '# %% [markdown]\n# # Title\n\n# %% tags=["parameters"]\nseed = 0\n\n# %%\nprint(seed)\n'
+
+
+@pytest.fixture
+def pair(tmp_path):
+    script = tmp_path / "01_title.py"
+    script.write_text(SCRIPT)
+    pairs.repair(script)
+    assert pairs.check(script) == []
+    return script
+
+
+def test_repair_is_repeatable(pair):
+    before = pair.with_suffix(".ipynb").read_bytes()
+    pairs.repair(pair)
+    assert pair.with_suffix(".ipynb").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("print(seed)", "print(seed + 1)"),
+        ("# # Title", "# # Another"),
+        ('tags=["parameters"]', 'tags=["parameters", "hide-input"]'),
+        ("print(seed)\n", "print(seed)\n\n# %%\nmore = 1\n"),
+    ],
+)
+def test_editing_the_script_alone_is_noticed_and_repaired(pair, old, new):
+    pair.write_text(pair.read_text().replace(old, new))
+    assert pairs.check(pair)
+    pairs.repair(pair, "py")
+    assert pairs.check(pair) == []
+    assert new in pair.read_text()
+
+
+def test_editing_the_notebook_alone_is_noticed_and_repaired(pair):
+    twin = pair.with_suffix(".ipynb")
+    notebook = nbformat.read(twin, as_version=4)
+    notebook.cells[-1].source = "print('edited')"
+    notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text="edited\n")]
+    notebook.cells[-1].execution_count = 3
+    nbformat.write(notebook, twin)
+    assert len(pairs.check(pair)) == 2
+    pairs.repair(pair, "ipynb")
+    assert pairs.check(pair) == []
+    assert "print('edited')" in pair.read_text()
+    assert "edited\\n" not in twin.read_text()
+
+
+def test_a_missing_half_is_noticed(pair):
+    pair.with_suffix(".ipynb").unlink()
+    assert "is missing" in pairs.check(pair)[0]
+
+
+def test_the_check_fails_as_a_command(pair, monkeypatch, capsys):
+    folder = pair.parent / "notebooks"
+    folder.mkdir()
+    pair.rename(folder / pair.name)
+    monkeypatch.chdir(pair.parent)
+    assert pairs.main([]) == 1
+    assert "make pairs" in capsys.readouterr().err
+    assert pairs.main(["--from", "py"]) == 0
+
+
+def test_environment_yml_has_the_same_dependencies():
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    lines = [entry for entry in entries if isinstance(entry, str)]
+    lines += [line for entry in entries if isinstance(entry, dict) for line in entry["pip"]]
+    theirs = {}
+    for line in lines:
+        needed = Requirement(line)
+        name = CONDA_NAMES.get(needed.name, needed.name)
+        theirs[canonicalize_name(name)] = needed.specifier
+    ours = {canonicalize_name(needed.name): needed.specifier for needed in requirements()}
+    assert str(theirs.pop("python")) == PROJECT["project"]["requires-python"]
+    theirs.pop("pip")
+    assert theirs == ours
+
+
+def lock() -> list[Requirement]:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def test_lock_pins_one_version_of_everything():
+    pins = {}
+    for pin in lock():
+        (specifier,) = pin.specifier
+        assert specifier.operator == "==" and not specifier.version.endswith("*"), pin
+        assert canonicalize_name(pin.name) not in pins, f"{pin.name} is pinned twice"
+        pins[canonicalize_name(pin.name)] = specifier.version
+    for needed in requirements():
+        version = pins.get(canonicalize_name(needed.name))
+        assert version, f"requirements.lock does not pin {needed.name}: run make lock"
+        assert version in needed.specifier, f"{needed} against the pin {version}: run make lock"
+
+
+def test_contents_exist_and_every_page_is_listed():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    listed = [toc["root"]]
+    listed += [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
+    there = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
+    there |= {f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.py")}
+    assert sorted(listed) == sorted(there)
+
+
+def test_every_citation_is_in_the_bibliography():
+    entries = (ROOT / "book" / "bibliography.bib").read_text(encoding="utf-8")
+    keys = re.findall(r"^@\w+\{([^,]+),", entries, re.MULTILINE)
+    assert len(keys) == len(set(keys))
+    cited = set()
+    for path in [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py")]:
+        for found in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", path.read_text(encoding="utf-8")):
+            cited |= {key.strip() for key in found.split(",")}
+    assert cited and cited <= set(keys)
+
+
+def test_the_example_laws_of_the_book_load():
+    for name in ("YUKAWA", "CUBIC"):
+        assert isinstance(get_law(f"{ROOT}/book/examples/my_laws.py:{name}"), PairPotential)
+
+
+def test_modules_stay_small():
+    lengths = {
+        path: len(path.read_text(encoding="utf-8").splitlines())
+        for path in (ROOT / "symlib").rglob("*.py")
+    }
+    long = {str(path): length for path, length in lengths.items() if length >= 400}
+    assert not long
+
+
+def test_no_machine_is_named():
+    # A path of someone's home or of one machine's disk does not work for the next reader.
+    local = re.compile(r"(?<![\w.])/(?:home|root|Users|work|tmp|opt|mnt)/\w")
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in tracked()
+        if path.suffix not in PICTURES and path != Path(__file__)
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if local.search(line)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_importing_symlib_changes_nothing():
+    code = (
+        "import sys, symlib, symlib.book, symlib.cli\n"
+        "slow = {'torch', 'pysr', 'juliacall', 'papermill', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported at once: {slow}' if slow else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_docstrings_reach_sphinx_as_they_read():
+    sys.path.insert(0, str(ROOT / "book" / "_ext"))
+    try:
+        from plain_docstrings import restructure
+    finally:
+        sys.path.pop(0)
+    given = """The |r| of `a*b` in equations_:
+
+    x = a * b | c_
+
+* a point
+  of two_ lines
+
+kept: which, as
+    a mask
+both, of: these
+
+Args:
+    r_: y_
+"""
+    expected = """The \\|r\\| of ``a*b`` in equations\\_::
+
+    x = a * b | c_
+
+* a point
+  of two\\_ lines
+
+* **kept**: which, as
+  a mask
+* **both, of**: these
+
+Args:
+    r\\_: y\\_
+"""
+    assert restructure(given.splitlines()) == expected.splitlines()
