@@ -111,8 +111,7 @@ def summary(record: dict) -> str:
     rows = [
         f"{record['law']}, {record['dim']}D, {record['model']}, preset {record['preset']}, "
         f"seed {record['seed']}: {record['steps']} steps, {record['seconds']:.0f} s",
-        f"  loss        {record['test_loss']:.4g} "
-        f"(trivial predictor {record['trivial_loss']:.4g})",
+        f"  loss        {record['test_loss']:.4g} (trivial predictor {record['trivial_loss']:.4g})",
         "  R²          force {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["force"]),
         "              acceleration {all:.3f} (all) {kept90:.4f} (kept 90%)".format(
             **r2["acceleration"]
@@ -127,14 +126,14 @@ def summary(record: dict) -> str:
 
 
 def _bench_simulate(options) -> int:
-    from symlib.bench_simulate import bench_simulate, table
+    from symlib.bench_simulate import bench_simulate, format_bench
 
     if options.systems is not None and options.systems < 1:
         raise InputError(f"--systems: at least 1, got {options.systems}")
     _writable(options.json)
     record = bench_simulate(**({} if options.systems is None else {"systems": options.systems}))
     _write(options.json, record)
-    print(table(record))
+    print(format_bench(record))
     return 0
 
 

@@ -33,7 +33,7 @@ WINDOW = 8
 # Steps between two looks at the host's wishes (a refill, Ctrl-C): some 20 ms.
 SLICE = 1000
 # Finished lanes that are worth interrupting the others for.
-REFILL = 2
+REFILL = 4
 
 _SOLVER = diffrax.Dopri8()
 

@@ -36,9 +36,9 @@ class Preset:
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("ci", 1_000, 1_000, 100_000, 2_000, get_recipe("fast", steps=6_000), "ci"),
+        Preset("ci", 1_000, 1_000, 100_000, 2_000, get_recipe("fast", steps=8_000), "ci"),
         Preset(
-            "laptop", 4_000, 1_000, 1_000_000, 5_000, get_recipe("fast", steps=20_000), "laptop"
+            "laptop", 4_000, 1_000, 1_000_000, 5_000, get_recipe("fast", steps=40_000), "laptop"
         ),
         Preset(
             "paper",

@@ -21,8 +21,8 @@ from symlib.integrator import system_accelerations
 from symlib.potentials import LAWS, PairPotential
 from symlib.trajectory_files import open_folder
 
-# Snapshots whose accelerations are computed in one call: some 10 MB of work space.
-_BATCH = 8192
+# Snapshots whose accelerations are computed in one call: a few MB of work space.
+_BATCH = 2048
 
 
 class Snapshots(NamedTuple):
@@ -52,6 +52,20 @@ def _accelerations(law: PairPotential, dim: int):
         )
 
     return jax.jit(jax.vmap(one))
+
+
+def batched_accelerations(law: PairPotential, states: np.ndarray) -> np.ndarray:
+    """True accelerations of states [count, bodies, 2 dim + 2] in float64, without checks."""
+    dim = states.shape[-1] // 2 - 1
+    out = np.empty((*states.shape[:-1], dim))
+    with jax.enable_x64(True):
+        compute = _accelerations(law, dim)
+        for first in range(0, len(states), _BATCH):
+            part = states[first : first + _BATCH]
+            # Padded to one size, or every other count would be compiled anew.
+            padded = np.concatenate([part, np.repeat(part[:1], _BATCH - len(part), axis=0)])
+            out[first : first + len(part)] = np.asarray(compute(padded))[: len(part)]
+    return out
 
 
 class Trajectories:
@@ -211,15 +225,8 @@ class Trajectories:
                 f"states must be finite, of shape [..., bodies, {2 * self.dim + 2}]; "
                 f"got shape {states.shape}"
             )
-        flat = states.reshape(-1, *states.shape[-2:])
-        out = np.empty((*flat.shape[:-1], self.dim))
-        with jax.enable_x64(True):
-            compute = _accelerations(self.law, self.dim)
-            for first in range(0, len(flat), _BATCH):
-                part = flat[first : first + _BATCH]
-                padded = np.concatenate([part, np.repeat(part[:1], _BATCH - len(part), axis=0)])
-                out[first : first + len(part)] = np.asarray(compute(padded))[: len(part)]
-        return out.reshape(*states.shape[:-1], self.dim)
+        flat = batched_accelerations(self.law, states.reshape(-1, *states.shape[-2:]))
+        return flat.reshape(*states.shape[:-1], self.dim)
 
     def snapshots(
         self,

@@ -1,0 +1,67 @@
+"""How long a search may take, in numbers of searches and generations.
+
+Counts, not seconds: the same seed gives the same equation on any machine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from symlib.errors import InputError, UnknownChoice
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one regression may spend.
+
+    Args:
+        searches: independent Operon searches over all examples; half as many again look at
+            the two sides of a split (see `split.py`).
+        generations, population: of each search.
+        rows: examples that one search looks at.
+        rounds: how often the front's members are varied afterwards.
+        max_complexity: the most complex equation considered.
+        niterations: iterations of PySR.
+    """
+
+    searches: int = 4
+    generations: int = 40
+    population: int = 500
+    rows: int = 1000
+    rounds: int = 1
+    max_complexity: int = 35
+    niterations: int = 40
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            least = 0 if field.name == "rounds" else 1
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(
+                    f"budget: {field.name} must be a whole number >= {least}, got {value!r}"
+                )
+
+
+BUDGETS = {
+    "ci": Budget(),
+    "laptop": Budget(searches=8, generations=80, rounds=3, niterations=200),
+    "paper": Budget(searches=24, generations=200, population=1000, rounds=4, niterations=1000),
+}
+
+
+def get_budget(budget: "str | Budget | Mapping[str, int]") -> Budget:
+    """A budget by name, or from explicit numbers, e.g. {"searches": 2, "generations": 20}.
+
+    Raises:
+        UnknownChoice: no budget of that name; InputError: an unknown or impossible number.
+    """
+    if isinstance(budget, Budget):
+        return budget
+    if isinstance(budget, Mapping):
+        known = [field.name for field in fields(Budget)]
+        for name in budget:
+            if name not in known:
+                raise UnknownChoice("budget setting", name, known)
+        return Budget(**budget)
+    if not isinstance(budget, str) or budget not in BUDGETS:
+        raise UnknownChoice("budget", budget, [*BUDGETS, "a Budget", "a mapping of its numbers"])
+    return BUDGETS[budget]

@@ -1,0 +1,204 @@
+"""A whitelist parser for equations: text in, sympy tree out, and nothing is ever run.
+
+Equations reach symlib as text from search engines, from records and from readers. They
+are read with Python's own grammar (`ast.parse` only builds a tree) and rebuilt node by
+node; whatever is not on the list below is an `InputError`.
+"""
+
+import ast
+import math
+from collections.abc import Callable, Sequence
+
+import sympy as sp
+
+from symlib.errors import InputError
+from symlib.symbolic.expressions import is_condition, symbol
+
+MAX_LENGTH = 20_000
+_SPELLINGS = {"^": "**", "−": "-", "×": "*", "·": "*", "Δ": "d", "∆": "d"}
+
+
+def _if(condition, then, otherwise):
+    if not is_condition(condition):
+        condition = sp.Gt(condition, 0)
+    return sp.Piecewise((then, condition), (otherwise, True))
+
+
+def _step(relation):
+    return lambda a, b: sp.Piecewise((sp.Integer(1), relation(a, b)), (sp.Integer(0), True))
+
+
+# name -> (number of arguments or None for any, builder)
+FUNCTIONS: dict[str, tuple[int | None, Callable]] = {
+    "exp": (1, sp.exp),
+    "log": (1, sp.log),
+    "sqrt": (1, sp.sqrt),
+    "abs": (1, sp.Abs),
+    "sin": (1, sp.sin),
+    "cos": (1, sp.cos),
+    "tan": (1, sp.tan),
+    "tanh": (1, sp.tanh),
+    "sinh": (1, sp.sinh),
+    "cosh": (1, sp.cosh),
+    "floor": (1, sp.floor),
+    "ceil": (1, sp.ceiling),
+    "sign": (1, sp.sign),
+    "neg": (1, lambda a: -a),
+    "inv": (1, lambda a: 1 / a),
+    "square": (1, lambda a: a**2),
+    "cube": (1, lambda a: a**3),
+    "pow": (2, lambda a, b: _raise(a, b)),
+    "min": (None, sp.Min),
+    "max": (None, sp.Max),
+    "fmin": (None, sp.Min),
+    "fmax": (None, sp.Max),
+    "if": (3, _if),
+    "ifelse": (3, _if),
+    # SymbolicRegression.jl's cond(a, b) is b where a > 0, else 0.
+    "cond": (2, lambda a, b: _if(a, b, sp.Integer(0))),
+    "greater": (2, _step(sp.Gt)),
+    "less": (2, _step(sp.Lt)),
+    "greater_equal": (2, _step(sp.Ge)),
+    "less_equal": (2, _step(sp.Le)),
+}
+_COMPARISONS = {ast.Gt: sp.Gt, ast.GtE: sp.Ge, ast.Lt: sp.Lt, ast.LtE: sp.Le}
+
+
+def _number(value: float | int) -> sp.Expr:
+    if isinstance(value, int) and abs(value) < 10**15:
+        return sp.Integer(value)
+    if not math.isfinite(float(value)):
+        raise InputError("equation: a constant is too large for a 64-bit number")
+    return sp.Float(float(value), 15)
+
+
+def _raise(base, exponent):
+    # Two numbers are folded in floating point: sympy would try 9**9**9 exactly.
+    if base.is_Number and exponent.is_Number and not (abs(exponent) <= 8 and abs(base) < 1e6):
+        try:
+            return _number(float(base) ** float(exponent))
+        except (OverflowError, ZeroDivisionError, TypeError) as error:
+            raise InputError(f"equation: {base}**{exponent} is not a finite number") from error
+    if exponent.is_Float and float(exponent).is_integer() and abs(float(exponent)) <= 64:
+        exponent = sp.Integer(int(exponent))
+    elif exponent.is_Float and float(2 * exponent).is_integer() and abs(float(exponent)) <= 64:
+        exponent = sp.Rational(int(2 * exponent), 2)
+    if exponent.is_Number and abs(exponent) > 1000:
+        raise InputError(f"equation: the exponent {exponent} is too large")
+    return base**exponent
+
+
+def parse_equation(text: str, names: Sequence[str]) -> sp.Expr:
+    """Read an equation such as "(4.59*m2*dy - 15.5*m2*dx)/r^2" (appendix C's operators).
+
+    Known: + - * / ^ (or **), comparisons, IF(condition, a, b), exp, log, sqrt, abs, min,
+    max, floor, sign, sin, cos, tanh, and PySR's cond, greater, less, square, cube, inv,
+    neg; numbers; the variables in `names`. "Δx" is read as "dx".
+
+    Raises:
+        InputError: anything else, with the part that could not be read.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"equation: expected text such as 'm2*dx/r^3', got {text!r}")
+    if len(text) > MAX_LENGTH:
+        raise InputError(f"equation: longer than {MAX_LENGTH} characters")
+    source = text.strip()
+    for old, new in _SPELLINGS.items():
+        source = source.replace(old, new)
+    known = {name: symbol(name) for name in names}
+
+    def refuse(node):
+        part = ast.get_source_segment(source, node) or type(node).__name__
+        raise InputError(f"equation: cannot read {part!r} in {text!r}")
+
+    def number_only(value):
+        # In arithmetic a comparison is 1 or 0, as in Julia.
+        return sp.Piecewise((1, value), (0, True)) if is_condition(value) else value
+
+    def go(node):
+        if isinstance(node, ast.Constant):
+            if type(node.value) not in (int, float):
+                refuse(node)
+            return _number(node.value)
+        if isinstance(node, ast.Name):
+            if node.id not in known:
+                listed = ", ".join(known)
+                raise InputError(f"equation: unknown variable {node.id!r}; known are {listed}")
+            return known[node.id]
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+            value = number_only(go(node.operand))
+            return -value if isinstance(node.op, ast.USub) else value
+        if isinstance(node, ast.BinOp):
+            left = number_only(go(node.left))
+            right = number_only(go(node.right))
+            if isinstance(node.op, ast.Add):
+                return left + right
+            if isinstance(node.op, ast.Sub):
+                return left - right
+            if isinstance(node.op, ast.Mult):
+                return left * right
+            if isinstance(node.op, ast.Div):
+                if right == 0:
+                    raise InputError(f"equation: division by zero in {text!r}")
+                return left / right
+            if isinstance(node.op, ast.Pow):
+                return _raise(left, right)
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            relation = _COMPARISONS.get(type(node.ops[0]))
+            if relation:
+                return relation(
+                    number_only(go(node.left)),
+                    number_only(go(node.comparators[0])),
+                )
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+            arity, build = FUNCTIONS.get(node.func.id.lower(), (0, None))
+            if build and (arity is None or arity == len(node.args)) and node.args:
+                arguments = [go(argument) for argument in node.args]
+                first_may_be_condition = node.func.id.lower() in ("if", "ifelse", "cond")
+                for i, value in enumerate(arguments):
+                    if i or not first_may_be_condition:
+                        arguments[i] = number_only(value)
+                return build(*arguments)
+        return refuse(node)
+
+    try:
+        tree = ast.parse(source, mode="eval")
+        result = go(tree.body)
+    except InputError:
+        raise
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, OverflowError) as err:
+        raise InputError(f"equation: cannot read {text[:200]!r} ({type(err).__name__})") from err
+    if is_condition(result):
+        raise InputError(f"equation: {text!r} is a condition, not a number")
+    if result.has(sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I):
+        raise InputError(f"equation: {text!r} is not a finite real number")
+    return result
+
+
+def equation_text(expr: sp.Expr) -> str:
+    """The text of an equation, which `parse_equation` reads back to the same tree."""
+    if expr.is_Float:
+        return repr(float(expr))
+    if expr.is_Integer:
+        return str(expr)
+    if expr.is_Rational:
+        return f"{expr.p}/{expr.q}"
+    return _Text().doprint(expr)
+
+
+class _Text(sp.printing.str.StrPrinter):
+    def _print_Float(self, expr):
+        return repr(float(expr))
+
+    def _print_Abs(self, expr):
+        return f"abs({self._print(expr.args[0])})"
+
+    def _print_ceiling(self, expr):
+        return f"ceil({self._print(expr.args[0])})"
+
+    def _print_Piecewise(self, expr):
+        *head, (last, _) = expr.args
+        out = self._print(last)
+        for value, condition in reversed(head):
+            out = f"IF({self._print(condition)}, {self._print(value)}, {out})"
+        return out

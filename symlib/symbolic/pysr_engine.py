@@ -1,0 +1,63 @@
+"""The engine `pysr`: the real PySRRegressor with the paper's settings, in its own process.
+
+The settings below are keywords of `PySRRegressor` in pysr 2.7; a test holds them to the
+installed version's source. Complexity inside the search counts as in appendix C, so that
+PySR's own front has the right equations; complexity and score are computed anew afterwards.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from symlib.symbolic.budget import Budget
+from symlib.symbolic.processes import WorkerFailed, run_worker
+
+_WORKER = "symlib.symbolic.pysr_worker"
+BINARY = ["+", "-", "*", "/", "^", "greater", "less", "cond"]
+UNARY = ["exp", "log"]
+# Appendix C: ^ exp log IF three times. A quotient is two operators, see `complexity.py`.
+COMPLEXITY = {"^": 3, "exp": 3, "log": 3, "cond": 3, "/": 2}
+
+
+def settings(budget: Budget, seed: int) -> dict:
+    """Keywords for PySRRegressor; the worker adds the folder for its files."""
+    return {
+        "binary_operators": BINARY,
+        "unary_operators": UNARY,
+        "complexity_of_operators": COMPLEXITY,
+        # A power's exponent stays a constant or a variable.
+        "constraints": {"^": [-1, 1]},
+        "elementwise_loss": "L1DistLoss()",
+        "maxsize": budget.max_complexity,
+        "niterations": budget.niterations,
+        "populations": 31,
+        "model_selection": "score",
+        "random_state": seed,
+        # Both are needed, or PySR warns that the seed alone decides nothing.
+        "deterministic": True,
+        "parallelism": "serial",
+        "precision": 64,
+        "batching": False,
+        "progress": False,
+        "verbosity": 0,
+        "input_stream": "devnull",
+    }
+
+
+def search(
+    X: np.ndarray, y: np.ndarray, names: Sequence[str], budget: Budget, seed: int
+) -> list[str]:
+    """PySR's hall of fame as text.
+
+    Args:
+        X, y: shapes [n, len(names)] and [n], the target scaled to order one.
+
+    Raises:
+        WorkerFailed: Julia or PySR ended without a result; the message holds their output.
+    """
+    request = {"names": list(names), "settings": settings(budget, seed)}
+    answer = run_worker(_WORKER, request, {"X": X, "y": y})
+    rows = answer["equations"]
+    if not rows:
+        raise WorkerFailed("PySR returned no equation")
+    return [row["equation"] for row in rows]

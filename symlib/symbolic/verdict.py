@@ -1,0 +1,253 @@
+"""The verdict: is this equation the law?
+
+An equation is recovered when, simplified, it is proportional to one component of the true
+pairwise force, or of the acceleration (force / receiver's mass): any linear combination of
+the components, any additive constant. It is judged twice: by its form (`snapping.py`), and
+by its values on fresh points, most of them outside the range of the training data.
+
+Both bodies are taken at rest, which leaves out a drag such as the damped law's: that is the
+receiver's alone, and no message needs to carry it. The softening is a known small offset:
+an equation may have it (as (r + 0.01), fitted or exact) or not. Charges are -1 or 1.
+
+The same strictness holds for the paper's own successes: IF(r > 2, (a·d) r, 0) is no, since
+the force beyond r = 2 goes as (r - 1), not as r².
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import sympy as sp
+
+from symlib.errors import InputError
+from symlib.potentials import DIMENSIONS, PairPotential, get_law
+from symlib.symbolic.expressions import Form, evaluate, form_of, symbol
+from symlib.symbolic.parsing import equation_text, parse_equation
+from symlib.symbolic.reference import Reference, references
+from symlib.symbolic.simplify import expanded, simplify_equation
+from symlib.symbolic.snapping import IDENTITY, Snapped, snap, span_fit
+
+# How far a constant may move (relative), and an exponent.
+CONSTANT_TOLERANCE = 0.10
+EXPONENT_TOLERANCE = 0.03
+# How far apart the constants of an IF's branches may be, relative to the mean force.
+JUMP_TOLERANCE = 0.01
+# Mean error on fresh points outside the training range, relative to the force there.
+VALUE_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an equation is the law, and why; true in a condition if it is.
+
+    recovered, reason; equation: simplified; quantity: "force" or "acceleration", what it is
+    proportional to (None if neither); coefficients: the direction a [dim]; constant: b;
+    error: mean error on fresh points outside the training range, relative to the force
+    there, of the best a · force + b (NaN where none exists).
+    """
+
+    recovered: bool
+    reason: str
+    equation: sp.Expr
+    quantity: str | None = None
+    coefficients: tuple[float, ...] | None = None
+    constant: float | None = None
+    error: float = float("nan")
+
+    def __bool__(self) -> bool:
+        return self.recovered
+
+    def to_dict(self) -> dict:
+        """For JSON; the equation as text, a missing error as None."""
+        out = asdict(self) | {"equation": equation_text(self.equation)}
+        out["coefficients"] = None if self.coefficients is None else list(self.coefficients)
+        out["error"] = self.error if np.isfinite(self.error) else None
+        return out
+
+
+def variables(dim: int) -> list[str]:
+    """What an equation of a message may contain (appendix C)."""
+    return ["m1", "m2", "q1", "q2", *("dx", "dy", "dz")[:dim], "r"]
+
+
+def _expression(equation, dim: int) -> sp.Expr:
+    names = variables(dim)
+    if isinstance(equation, str):
+        return parse_equation(equation, names)
+    if not isinstance(equation, sp.Basic) and callable(getattr(equation, "sympy", None)):
+        equation = equation.sympy()
+    if isinstance(equation, int | float) and not isinstance(equation, bool):
+        return sp.Float(equation)
+    if not isinstance(equation, sp.Expr):
+        raise InputError(
+            f"equation: expected text, a sympy expression or a Regression, got {type(equation)}"
+        )
+    unknown = sorted({s.name for s in equation.free_symbols} - set(names))
+    if unknown:
+        raise InputError(
+            f"equation: unknown variable {unknown[0]!r} in {dim}D; known are {', '.join(names)}"
+        )
+    return equation.xreplace({s: symbol(s.name) for s in equation.free_symbols})
+
+
+def recovered(equation, law: "str | PairPotential", dim: int) -> Verdict:
+    """Judge an equation against a law.
+
+    Args:
+        equation: text, a sympy expression, or a `Regression` (its selected equation), in
+            m1 (receiver), m2 (sender), q1, q2, dx = x2 - x1, dy(, dz) and r.
+        law: a name, "path/to/file.py:NAME" or a `PairPotential`.
+        dim: 2 or 3.
+
+    Raises:
+        InputError: an equation that cannot be read, an unknown law, another dimension.
+    """
+    if dim not in DIMENSIONS:
+        raise InputError(f"dim: expected 2 or 3, got {dim!r}")
+    law = get_law(law)
+    expr = simplify_equation(_expression(equation, dim))
+    if not expr.free_symbols:
+        return Verdict(False, "the equation is a constant", expr)
+    found = [_judge(expr, reference, dim) for reference in references(law, dim, expr)]
+    yes = [verdict for verdict, _ in found if verdict]
+    if yes:
+        return min(yes, key=lambda verdict: verdict.error)
+    verdict, _ = min(found, key=lambda pair: pair[1])
+    return verdict
+
+
+def _judge(expr: sp.Expr, reference: Reference, dim: int) -> tuple[Verdict, float]:
+    """Verdict against one form of the truth, and how far off it is (to choose a reason)."""
+    names = variables(dim)
+    X, basis, weight, train = reference.X, reference.basis, reference.weight, reference.train
+    values = evaluate(expr, X, names)
+    if not np.all(np.isfinite(values)):
+        where = X[np.argmin(np.isfinite(values)), -1]
+        return Verdict(False, f"it has no finite value at r = {where:.3g}", expr), np.inf
+    *a, b = span_fit(values[train], basis[train], weight[train])
+    fit = basis @ a + b
+    force = weight * np.abs(basis @ a)
+    error = float(np.mean((weight * np.abs(values - fit))[~train]))
+    error /= max(float(np.mean(force[~train])), 1e-300)
+
+    def say(yes: bool, reason: str) -> Verdict:
+        return Verdict(
+            yes,
+            reason,
+            expr,
+            reference.quantity if yes else None,
+            tuple(map(float, a)),
+            float(b),
+            error,
+        )
+
+    form = form_of(expr)
+    moved = snap(form, names, X, basis, weight)
+    # Ranked: how well the form fits after moving constants, then before.
+    distance = moved.residual + 1e-3 * min(error, 1e3)
+    what = f"the {reference.quantity} of {reference.law}"
+    objection = _objection(expr, form, moved, reference, names, what)
+    if objection:
+        return say(False, objection), distance + 1.0
+    if not np.any(np.abs(a) > 0) or float(np.mean(force)) < IDENTITY * float(
+        np.mean(weight * np.abs(values - b))
+    ):
+        return say(False, f"it has no part proportional to {what}"), distance
+    if not error < VALUE_TOLERANCE:
+        return say(
+            False,
+            f"the form is that of {what}, but its constants are off: values outside the "
+            f"training range differ by {error:.1%}",
+        ), distance
+    return say(
+        True,
+        f"proportional to a component of {what}; outside the training range within {error:.2%}",
+    ), distance
+
+
+def _share(extra: sp.Expr, expr: sp.Expr, reference: Reference, names) -> float:
+    X, weight = reference.X[reference.train], reference.weight[reference.train]
+    part = np.abs(evaluate(extra, X, names)) * weight
+    whole = np.abs(evaluate(expr, X, names)) * weight
+    return float(np.mean(part) / max(np.mean(whole), 1e-300))
+
+
+def _short(expr: sp.Expr) -> str:
+    return str(expr.xreplace({n: sp.Float(n, 4) for n in expr.atoms(sp.Float)}))
+
+
+def _extra(term: sp.Expr, expr, reference, names, what) -> str:
+    share = _share(term, expr, reference, names)
+    return f"extra term {_short(term)} ({share:.2g} of the equation), which {what} lacks"
+
+
+def _objection(
+    expr: sp.Expr, form: Form, moved: Snapped, reference: Reference, names, what: str
+) -> str | None:
+    """Why the equation has not the law's form; None if it has."""
+    if not moved.exact:
+        extra = _foreign_terms(expr, reference, names)
+        if extra is not None:
+            return _extra(extra, expr, reference, names, what)
+        return (
+            f"it is not proportional to {what} for any constants: at best "
+            f"{min(moved.residual, 9.99):.1%} of it is left over"
+        )
+    values = evaluate(expr, reference.X, names)
+    force = float(np.mean(np.abs(values - np.median(values))[reference.train]))
+    for i, (old, new) in enumerate(zip(form.values, moved.constants, strict=True)):
+        change = abs(new - old) / max(abs(old), 1e-300)
+        if form.kinds[i] == "exponent":
+            if change > EXPONENT_TOLERANCE:
+                return f"an exponent {old:.4g} would have to be {new:.4g} for {what}"
+        elif change > CONSTANT_TOLERANCE and not (
+            _is_softening(form, i, reference) or _small_jump(form, i, new - old, force)
+        ):
+            without = moved.constants.copy()
+            without[:] = form.values
+            without[i] = 0.0
+            if abs(new) < 0.5 * abs(old):
+                gone = simplify_equation(form.fill(form.values) - form.fill(without))
+                return _extra(gone, expr, reference, names, what)
+            return f"a constant {old:.4g} would have to be {new:.4g} for {what}"
+    return None
+
+
+def _small_jump(form: Form, i: int, move: float, force: float) -> bool:
+    """The branches of an IF each have a constant: they may differ by a fitted one's error."""
+    return form.kinds[i] == "branch" and abs(move) < JUMP_TOLERANCE * force
+
+
+def _is_softening(form: Form, i: int, reference: Reference) -> bool:
+    """A constant added to r itself and not much larger than the softening."""
+    constant, r = form.symbols[i], symbol("r")
+    if abs(form.values[i]) > 3 * max(reference.softening, 0.0):
+        return False
+    homes = [n for n in sp.preorder_traversal(form.expr) if n.is_Add and constant in n.args]
+    return bool(homes) and all(
+        len(home.args) == 2
+        and any(
+            arg == r
+            or (
+                arg.is_Mul
+                and arg.free_symbols >= {r}
+                and not (arg.free_symbols - {r} - set(form.symbols))
+            )
+            for arg in home.args
+        )
+        for home in homes
+    )
+
+
+def _foreign_terms(expr: sp.Expr, reference: Reference, names) -> sp.Expr | None:
+    """Terms of the expanded sum that have to vanish for the rest to have the law's form."""
+    terms = expanded(expr)
+    if not 1 < len(terms) <= 30:
+        return None
+    weights = [sp.Symbol(f"_c{i}", real=True) for i in range(len(terms))]
+    total = sp.Add(*[w * term for w, term in zip(weights, terms, strict=True)])
+    form = Form(total, tuple(weights), np.ones(len(terms)), ("coefficient",) * len(terms))
+    moved = snap(form, names, reference.X, reference.basis, reference.weight)
+    gone = [t for t, factor in zip(terms, moved.constants, strict=True) if abs(factor) < 0.5]
+    if not moved.exact or not gone or len(gone) == len(terms):
+        return None
+    return sp.Add(*gone)

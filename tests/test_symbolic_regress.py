@@ -1,0 +1,169 @@
+"""regress(): the Operon engine end to end, its inputs, and its repeatability."""
+
+import numpy as np
+import pytest
+import sympy as sp
+
+from symlib.errors import InputError, UnknownChoice
+from symlib.symbolic import parse_equation, recovered, regress
+from symlib.symbolic.budget import BUDGETS, Budget, get_budget
+from symlib.symbolic.expressions import symbol
+from symlib.symbolic.processes import WorkerFailed, run_worker
+from symlib.symbolic.variations import merged, variations
+
+NAMES = ["m1", "m2", "q1", "q2", "dx", "dy", "r"]
+SMALL = Budget(searches=2, generations=25, population=300, rows=400, max_complexity=20)
+
+
+def examples(n=800, seed=0):
+    rng = np.random.default_rng(seed)
+    d = rng.normal(size=(n, 2)) - rng.normal(size=(n, 2))
+    masses = np.exp(rng.normal(size=(n, 2)))
+    return np.column_stack([masses, np.ones((n, 2)), d, np.linalg.norm(d, axis=1)])
+
+
+@pytest.fixture(scope="module")
+def spring():
+    X = examples()
+    y = 40 * ((X[:, 4] - 0.6 * X[:, 5]) * (1 - 1 / X[:, 6]) + 0.05)
+    y += 0.4 * np.random.default_rng(1).normal(size=len(y))
+    found = regress(X, y, NAMES, engine="operon", seed=1, budget=SMALL, progress=False)
+    return X, y, found
+
+
+def test_the_front_is_a_front(spring):
+    _, _, found = spring
+    table = found.equations_
+    assert list(table.columns) == ["complexity", "loss", "score", "equation"]
+    assert (np.diff(table.complexity) > 0).all()
+    assert (np.diff(table.loss) < 0).all()
+    assert table.score.iloc[0] == 0
+    assert found.get_best().score == table.score.max()
+    assert found.engine == "operon"
+
+
+def test_the_losses_are_those_of_the_equations_in_the_targets_unit(spring):
+    X, y, found = spring
+    for i, row in found.equations_.iterrows():
+        assert np.mean(np.abs(found.predict(X, i) - y)) == pytest.approx(row.loss, rel=1e-9)
+        assert parse_equation(row.equation, NAMES) == found.sympy(i)
+
+
+def test_spring_is_recovered_with_good_constants(spring):
+    X, y, found = spring
+    verdict = recovered(found, "spring", 2)
+    assert verdict, (verdict.reason, found.equations_.to_string())
+    assert np.mean(np.abs(found.predict(X) - y)) < 1.02 * 0.4 * np.sqrt(2 / np.pi)
+
+
+def test_constant_columns_are_left_out(spring):
+    _, _, found = spring
+    used = set().union(*(found.sympy(i).free_symbols for i in range(len(found.equations_))))
+    assert not used & {symbol("q1"), symbol("q2")}
+
+
+def test_latex_and_index(spring):
+    _, _, found = spring
+    assert r"\Delta x" in found.latex()
+    assert found.latex(0) != found.latex()
+    with pytest.raises(InputError, match="index"):
+        found.sympy(99)
+    with pytest.raises(InputError, match="X"):
+        found.predict(np.zeros((3, 2)))
+
+
+# The second target has a promising split, so that both sides are searched as well.
+@pytest.mark.parametrize(
+    "target",
+    [
+        lambda X: 1.5 * X[:, 4] + X[:, 5] + 0.1 * np.sin(9 * X[:, 6]),
+        pytest.param(lambda X: X[:, 1] * X[:, 4] / X[:, 6] ** 2, marks=pytest.mark.slow),
+    ],
+)
+def test_the_same_seed_gives_the_same_equations(target):
+    X = examples(300)
+    tiny = {"searches": 2, "generations": 4, "population": 60, "rows": 200, "rounds": 0}
+    first, second = (
+        regress(X, target(X), NAMES, engine="operon", seed=3, budget=tiny, progress=False)
+        for _ in range(2)
+    )
+    assert first.equations_.equals(second.equations_)
+
+
+@pytest.fixture
+def no_search(monkeypatch):
+    def fail(*args, **kwargs):
+        raise AssertionError("a search was started")
+
+    monkeypatch.setattr("symlib.symbolic.operon_engine.search", fail)
+    monkeypatch.setattr("symlib.symbolic.pysr_engine.search", fail)
+
+
+def bad(**changes):
+    X = examples(50)
+    return {"X": X, "y": X[:, 4] * 2, "names": NAMES, "engine": "operon"} | changes
+
+
+NAN = examples(50)
+NAN[3, 2] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("arguments", "culprit"),
+    [
+        (bad(X=NAN), r"X: 1 values .*\(3, 2\)"),
+        (bad(y=np.full(50, np.inf)), "y: 50 values"),
+        (bad(y=np.full(50, 2.0)), "y: all values are equal"),
+        (bad(y=np.arange(49.0)), "y: X has 50"),
+        (bad(X=np.zeros(50)), "X: expected 2 axes"),
+        (bad(y=np.zeros((50, 1))), "y: expected 1 axes"),
+        (bad(X=[["a"] * 7] * 50), "X: expected an array of numbers"),
+        (bad(X=examples(5), y=np.arange(5.0)), "X: 5 examples are fewer"),
+        (bad(X=np.ones((50, 7)), y=np.arange(50.0)), "X: no column"),
+        (bad(names=NAMES[:-1]), "names: X has 7"),
+        (bad(names="m1m2abc"), "names"),
+        (bad(names=[*NAMES[:-1], "m1"]), "names: 'm1' occurs more than once"),
+        (bad(names=[*NAMES[:-1], "r-1"]), "names: 'r-1'"),
+        (bad(names=[*NAMES[:-1], "exp"]), "names: 'exp'"),
+        (bad(names=[*NAMES[:-1], "lambda"]), "names: 'lambda'"),
+        (bad(names=[*NAMES[:-1], 3]), "names"),
+        (bad(budget="huge"), "budget .*laptop"),
+        (bad(budget={"generation": 3}), "budget setting .*generations"),
+        (bad(budget={"generations": 0}), "budget: generations"),
+        (bad(engine="eureqa"), "engine .*operon"),
+    ],
+)
+def test_bad_input_is_refused_before_any_search(arguments, culprit, no_search):
+    with pytest.raises(InputError, match=culprit):
+        regress(**arguments, progress=False)
+
+
+def test_budgets():
+    assert get_budget("ci") is BUDGETS["ci"]
+    assert get_budget({"searches": 2}).searches == 2
+    assert get_budget(SMALL) is SMALL
+    with pytest.raises(UnknownChoice, match="laptop"):
+        get_budget(3)
+
+
+def test_a_worker_that_dies_says_why(tmp_path, monkeypatch):
+    (tmp_path / "dying_worker.py").write_text("raise SystemExit('out of luck')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(WorkerFailed, match="out of luck"):
+        run_worker("dying_worker", {}, {})
+
+
+def test_nearly_proportional_sums_are_merged():
+    expr = parse_equation("1.36*dy + 0.60*dx - (0.61*dx + 1.37*dy)/r - 0.0025", NAMES)
+    found = list(merged(expr))
+    assert any(len([n for n in e.atoms(sp.Float)]) <= 5 and not e.is_Mul for e in found)
+    assert all(e.subs({"r": 1}).is_Add for e in found)
+
+
+def test_variations_hold_what_a_search_tends_to_miss():
+    expr = parse_equation("1.1*m2*dx/r^3 + 0.3*m1", NAMES)
+    found = variations(expr, NAMES)
+    assert len(found) == len(set(found))
+    assert parse_equation("1.1*m2*dx/r^3", NAMES) in found
+    assert parse_equation("1.1*m2*(dx + 0.1*dy)/r^3 + 0.3*m1", NAMES) in found
+    assert parse_equation("1.1*m2*dx/r^2 + 0.3*m1", NAMES) in found
