@@ -66,6 +66,7 @@ def train(
     checkpoint_every: float = 30.0,
     progress: bool = True,
     device: str | None = None,
+    threads: int = 1,
     watch: Callable[[int, GraphNetwork], bool | None] | None = None,
     watch_every: int = 100,
 ) -> Run:
@@ -81,6 +82,8 @@ def train(
         checkpoint_every: seconds between two saves.
         progress: show loss, speed and time left.
         device: "cpu", "cuda", or None for the GPU where there is one.
+        threads: of one step's arithmetic on the CPU. The matrices are small, so a second
+            thread gains little on an idle machine and waits for its turn on a busy one.
         watch: called as watch(step, network) every `watch_every` steps, to record what
             training looks like from inside; training ends early where it returns True.
 
@@ -92,6 +95,8 @@ def train(
             architecture, recipe, seed or data set.
         NonFiniteLoss: the loss became NaN or infinite; the last good checkpoint stays.
     """
+    if threads < 1:
+        raise InputError(f"threads: at least one is needed, got {threads!r}")
     inputs, targets = _tensors(states, accelerations)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     network = particle_network(model, targets.shape[2], seed)
@@ -123,7 +128,9 @@ def train(
     # On a GPU, asking for the loss waits for it; there it is looked at only now and then.
     look_every = 1 if place.type == "cpu" else 50
     report_every = max(1, min(100, recipe.steps // 20))
+    threads_before = torch.get_num_threads()
     try:
+        torch.set_num_threads(threads)
         while run.steps < recipe.steps:
             parts = loop.step(adam, schedule)
             if (run.steps + 1) % look_every == 0 and not bool(torch.isfinite(parts).all()):
@@ -144,6 +151,7 @@ def train(
         save()
         raise
     finally:
+        torch.set_num_threads(threads_before)
         bar.close()
     if not _finite(network):
         raise NonFiniteLoss(f"the weights are not finite after the last step, {run.steps}")

@@ -27,7 +27,7 @@ class Budget:
     generations: int = 40
     population: int = 500
     rows: int = 1000
-    rounds: int = 1
+    rounds: int = 3
     max_complexity: int = 35
     niterations: int = 40
 
@@ -43,8 +43,8 @@ class Budget:
 
 BUDGETS = {
     "ci": Budget(),
-    "laptop": Budget(searches=8, generations=80, rounds=3, niterations=200),
-    "paper": Budget(searches=24, generations=200, population=1000, rounds=4, niterations=1000),
+    "laptop": Budget(searches=8, generations=80, rounds=5, niterations=200),
+    "paper": Budget(searches=24, generations=200, population=1000, rounds=6, niterations=1000),
 }
 
 

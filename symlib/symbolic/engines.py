@@ -65,7 +65,7 @@ def _installed(module: str) -> bool:
 
 def _say(message: str, aloud: bool) -> None:
     """Once per process: an engine's choice is news only the first time."""
-    log.info(message)
+    log.debug(message)
     if aloud and message not in _said:
         _said.add(message)
         print(message, file=sys.stderr)

@@ -126,6 +126,8 @@ def polish(
     processes = processes or available_cores()
     request = {"names": list(names), "max_complexity": max_complexity, "seed": seed}
     # The best few at each complexity by a short refit, then a full refit of those.
+    # Engines may leave out the simplest equation of all, from which scores are counted.
+    texts = [*texts, repr(float(np.median(y)))]
     found = _spread(request | {"vary": False}, sorted(set(texts)), X, y, processes)
     step("refit")
     tried: set[str] = set()

@@ -90,7 +90,20 @@ def _one_scale(product: sp.Mul) -> sp.Expr:
         scaled = sp.Add(*[scale * term for term in unit.args])
         forms.append(sp.Mul(others, scaled, *units[:i], *units[i + 1 :]))
     forms.append(sp.Mul(scale, others, *units))
+    for form in list(forms):
+        forms += _multiplied_in(form)
     return min(forms, key=complexity)
+
+
+def _multiplied_in(product: sp.Mul) -> list[sp.Expr]:
+    """(a r + b) / r is dearer than a + b / r: each factor multiplied into each sum."""
+    out = []
+    for total in product.args:
+        for factor in product.args:
+            if total.is_Add and not factor.is_Add and not factor.is_number:
+                others = [arg for arg in product.args if arg not in (total, factor)]
+                out.append(sp.Mul(*others, sp.Add(*[term * factor for term in total.args])))
+    return out
 
 
 def _without_rounding(terms):

@@ -1,0 +1,120 @@
+"""The commands: the whole road end to end, and refusals before any long work."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from symlib import cli, experiments, presets
+from symlib.potentials import get_law
+from symlib.results import read_record
+
+FIELDS = {
+    "law", "dim", "model", "preset", "seed", "engine", "steps", "seconds", "test_loss",
+    "trivial_loss", "r2", "equation", "complexity", "recovered", "provenance",
+}  # fmt: skip
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """The road at a scale of seconds: what comes out need not be the law."""
+    preset = presets.PRESETS["ci"]
+    recipe = replace(preset.recipe, steps=150, precision="float32", compiled=False)
+    small = replace(
+        preset, name="tiny", systems=30, steps=50, snapshots=500, test_snapshots=100,
+        recipe=recipe, budget={"searches": 1, "generations": 5, "population": 100, "rounds": 0},
+    )  # fmt: skip
+    monkeypatch.setitem(presets.PRESETS, "tiny", small)
+    return small
+
+
+def run(*arguments) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["bottleneck", "kl"])
+def test_discover_goes_the_whole_road_and_again_from_its_cache(tiny, tmp_path, capsys, model):
+    path, cache = tmp_path / "out" / "record.json", tmp_path / "cache"
+    command = [
+        "discover",
+        "--law",
+        "spring",
+        "--model",
+        model,
+        "--preset",
+        "tiny",
+        "--cache",
+        cache,
+    ]
+    assert run(*command, "--json", path) == 0
+    record = read_record(path)
+    assert set(record) >= FIELDS
+    assert record["steps"] == 150 and record["engine"] in ("operon", "pysr")
+    for quantity in ("force", "acceleration"):
+        assert set(record["r2"][quantity]) == {"all", "kept90"}
+    out = capsys.readouterr().out
+    assert record["equation"] in out and "verdict" in out and "trivial" in out
+    assert run(*command, "--json", path) == 0
+    again = read_record(path)
+    assert again["resumed_at"] == 150 and again["equation"] == record["equation"]
+
+
+@pytest.mark.slow
+def test_discover_takes_a_law_from_a_file(tiny, tmp_path):
+    file = tmp_path / "laws.py"
+    file.write_text(
+        "import jax.numpy as jnp\n"
+        "from symlib.potentials import PairPotential\n"
+        'YUKAWA = PairPotential("yukawa", lambda r, a, b: -a.mass * b.mass * jnp.exp(-r) / r, '
+        "dt=0.005)\n"
+    )
+    path = tmp_path / "record.json"
+    command = ["discover", "--law", f"{file}:YUKAWA", "--dim", 3, "--preset", "tiny", "--fresh"]
+    assert run(*command, "--quiet", "--json", path) == 0
+    assert read_record(path)["dim"] == 3
+    assert "yukawa" in read_record(path)["verdict"]["reason"] or not read_record(path)["recovered"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--law", "gravity"], "unknown law 'gravity'.*spring"),
+        (["--law", "spring", "--model", "gnn"], "unknown model 'gnn'.*bottleneck"),
+        (["--law", "spring", "--preset", "huge"], "unknown preset 'huge'.*laptop"),
+        (["--law", "spring", "--engine", "gp"], "unknown engine 'gp'.*operon"),
+        (["--law", "spring", "--dim", "4"], "dim"),
+        (["--law", "spring", "--bodies", "1"], "bodies"),
+        (["--law", "spring", "--seed", "-1"], "seed"),
+        (["--law", "nowhere.py:LAW"], "no file nowhere.py"),
+        (["--law", "spring", "--json", "."], "folder"),
+    ],
+)
+def test_bad_arguments_are_refused_at_once(arguments, words, capsys):
+    began = time.monotonic()
+    assert run("discover", *arguments) == 2
+    error = capsys.readouterr().err
+    import re
+
+    assert re.search(words, error), error
+    assert time.monotonic() - began < 5
+
+
+def test_pysr_without_julia_says_how_to_have_it(monkeypatch, capsys):
+    monkeypatch.setattr("symlib.symbolic.engines.find_julia", lambda: None)
+    assert run("discover", "--law", "spring", "--engine", "pysr") == 3
+    assert "import pysr" in capsys.readouterr().err
+
+
+def test_the_cache_tells_laws_and_presets_apart(tmp_path):
+    first = experiments._key([get_law("spring").fingerprint(), 2], "nbody")
+    assert first == experiments._key([get_law("spring").fingerprint(), 2], "nbody")
+    assert first != experiments._key([get_law("damped").fingerprint(), 2], "nbody")
+    assert first != experiments._key([get_law("spring").fingerprint(), 2], "nbody", "integrator")
+    assert replace(get_law("spring"), dt=0.02).fingerprint() != get_law("spring").fingerprint()
+
+
+def test_laws_are_listed(capsys):
+    assert run("laws") == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("r2", "r1", "spring", "damped", "charge", "discontinuous"))
