@@ -126,9 +126,9 @@ def bench_training(
     law: str = "r1",
     model: str = "bottleneck",
     dim: int = 2,
-    limit: float = 1200.0,
+    limit: float = 900.0,
     rounds: int = 3,
-    plain_steps: int = 50_000,
+    plain_steps: int = 30_000,
     seed: int = 0,
 ) -> dict:
     """Steps a second and time to a good R², plain and ours (see the module's head).

@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     training = kinds.add_parser("training", help="our training beside a plain PyG loop")
     training.add_argument("--law", default="r1")
     training.add_argument("--model", default="bottleneck")
-    training.add_argument("--limit", type=float, default=1200.0, help="seconds per contestant")
+    training.add_argument("--limit", type=float, default=900.0, help="seconds per contestant")
     training.add_argument("--json", type=Path, metavar="FILE", help="write the record here")
     training.set_defaults(run=_bench_training)
 

@@ -39,6 +39,8 @@ class Recipe:
         warmup: fraction of the steps spent rising to it.
         augmentation: standard deviation of the random translation of each snapshot.
         born_invariant: start from opposite weights on the two positions.
+        blind_until: fraction of the steps during which φᵉ does not learn to see the receiver's
+            mass and velocity; only with born_invariant.
         alpha_start: α₁ at the first step, in units of its final value.
         alpha_until: fraction of the steps after which α₁ has reached its final value.
         calm_start: share of the snapshots, those with the smallest accelerations, that batches
@@ -58,6 +60,7 @@ class Recipe:
     warmup: float = 0.3
     augmentation: float = 3.0
     born_invariant: bool = False
+    blind_until: float = 0.0
     alpha_start: float = 1.0
     alpha_until: float = 0.7
     calm_start: float = 1.0
@@ -74,7 +77,7 @@ class Recipe:
         for field in ("warmup", "alpha_until", "calm_start", "calm_until", "turn_until"):
             if not 0 < getattr(self, field) <= 1:
                 raise InputError(f"recipe: {field} is a share, in (0, 1]")
-        for field in ("augmentation", "turn_every"):
+        for field in ("augmentation", "turn_every", "blind_until"):
             if getattr(self, field) < 0:
                 raise InputError(f"recipe: {field} cannot be negative: {getattr(self, field)!r}")
         if self.precision not in PRECISIONS:
@@ -111,6 +114,7 @@ FAST = Recipe(
     learning_rate=2e-3,
     warmup=0.1,
     born_invariant=True,
+    blind_until=0.5,
     alpha_start=100.0,
     alpha_until=0.8,
     calm_start=0.8,
@@ -137,10 +141,10 @@ def get_recipe(name: str, **changes) -> Recipe:
 def bear_invariant(network: GraphNetwork, dim: int) -> None:
     """Start φᵉ from differences of positions, blind to what φᵛ knows anyway (in place).
 
-    φᵛ sees the receiver's mass and velocity itself, so messages need not carry them; a
-    network that starts by mixing them in ends with messages between force and acceleration.
-    The receiver's charge stays in sight: without it messages become fields, force per charge.
-    Weights that start at zero are free to grow, and do where a law needs them.
+    φᵛ sees the receiver's mass and velocity itself, so messages need not carry them; left to
+    itself a network multiplies the force by some function of the receiver's mass, which φᵛ
+    divides out again, and its messages are neither force nor acceleration. The receiver's
+    charge stays in sight: without it messages become fields, force per charge.
 
     Args:
         network: a fresh network whose first `dim` node features are the position.
@@ -152,9 +156,18 @@ def bear_invariant(network: GraphNetwork, dim: int) -> None:
         # One difference instead of two positions: √2 keeps the variance of what neurons see.
         first[:, features : features + dim] *= math.sqrt(2.0)
         first[:, :dim] = -first[:, features : features + dim]
-        first[:, dim : 2 * dim] = 0.0
-        first[:, features - 1] = 0.0
+        first[:, _known_to_receiver(network, dim)] = 0.0
         network.node_model[0].weight[:, :dim] = 0.0
+
+
+def stay_blind(network: GraphNetwork, dim: int) -> None:
+    """Drop the gradient by which φᵉ would learn to see what φᵛ knows anyway (in place)."""
+    network.edge_model[0].weight.grad[:, _known_to_receiver(network, dim)] = 0.0
+
+
+def _known_to_receiver(network: GraphNetwork, dim: int) -> list[int]:
+    """Columns of φᵉ's first matrix that read the receiver's velocity and mass."""
+    return [*range(dim, 2 * dim), network.features - 1]
 
 
 def turn_to_principal_axes(

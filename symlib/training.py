@@ -31,6 +31,7 @@ from symlib.recipes import (
     Recipe,
     bear_invariant,
     optimiser,
+    stay_blind,
     turn_to_principal_axes,
     use_bfloat16,
 )
@@ -201,6 +202,8 @@ class _Loop:
         if self.place.type == "cpu" and not bool(torch.isfinite(total)):
             return parts * float("nan")
         total.backward()
+        if run.recipe.born_invariant and run.steps < run.recipe.blind_until * run.recipe.steps:
+            stay_blind(run.network, self.dim)
         adam.step()
         schedule.step()
         self.sums += parts
