@@ -62,7 +62,7 @@ test: $(READY) ## every test, the chapters' regression at the ci preset included
 	$(BIN)/python -m pytest $(NO_JULIA)
 
 test-quick: $(READY) ## the unit tests alone, in under two minutes
-	$(BIN)/python -m pytest -m "not slow and not notebook and not julia"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not notebook and not julia"
 
 test-julia: $(READY) ## the tests of the real PySR; needs Julia
 	$(BIN)/python -m pytest -m julia

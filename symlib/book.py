@@ -11,6 +11,8 @@ off: what a page shows is what ran. `make book` does both. A chapter shows its f
 """
 
 import argparse
+import base64
+import io
 import json
 import math
 import numbers
@@ -112,20 +114,22 @@ def show(figure, alt: str) -> None:
     """Show a figure in a chapter, with the text that stands for it where it cannot be seen.
 
     Args:
-        figure: a matplotlib figure; it is closed afterwards.
+        figure: a matplotlib figure.
         alt: what the picture shows, in a sentence or two.
 
     Raises:
         InputError: the text is empty.
     """
     from IPython.display import display
-    from matplotlib import pyplot
 
     if not alt.strip():
         raise InputError("show: alt must say what the figure shows")
-    display(figure, metadata={"image/png": {"alt": " ".join(alt.split())}})
-    # Otherwise the inline backend would show it again at the end of the cell.
-    pyplot.close(figure)
+    text = " ".join(alt.split())
+    picture = io.BytesIO()
+    # Drawn here and not by the inline backend, so that it is the same whoever runs it.
+    figure.savefig(picture, format="png", dpi=150, bbox_inches="tight")
+    data = {"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": text}
+    display(data, raw=True, metadata={"image/png": {"alt": text}})
 
 
 def execute(

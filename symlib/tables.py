@@ -82,6 +82,71 @@ def discoveries(records: list[dict] | None = None, folder: Path | None = None) -
     return "\n".join(lines)
 
 
+def bench_training(folder: Path | None = None) -> str:
+    """A Markdown table of the record of `symlib bench training`."""
+    record = read_record((folder or RESULTS) / "bench_training.json")
+    lines = [
+        "| loop | steps per second | precision | share of matrix peak "
+        f"| time to R² ≥ {record['goal']} |",
+        "|---|---|---|---|---|",
+    ]
+    names = {"plain": "plain, `reference` recipe", "symlib": "symlib, `fast` recipe"}
+    for name, row in record["contestants"].items():
+        reached = row["seconds_to_goal"]
+        time = f"{reached:.0f} s" if reached else f"not within {row['seconds_run']:.0f} s"
+        lines.append(
+            f"| {names[name]} | {row['steps_per_second']:.0f} | {row['precision']} "
+            f"| {row['share_of_peak']:.0%} | {time} |"
+        )
+    machine = record["provenance"]["hardware"]
+    least = "" if record["plain_reached_goal"] else "at least "
+    lines += [
+        "",
+        f"*{record['law']}-{record['dim']} {record['model']}, batch {record['batch']}, measured in "
+        f"one run on {machine['cores']} cores ({machine['processor']}): "
+        f"{record['speed_ratio']:.1f} times the steps, "
+        f"{least}{record['time_to_goal_ratio']:.0f} times sooner.*",
+    ]
+    return "\n".join(lines)
+
+
+def bench_simulate(folder: Path | None = None) -> str:
+    """A Markdown table of the record of `symlib bench simulate`."""
+    record = read_record((folder or RESULTS) / "bench_simulate.json")
+    lines = [
+        "| law | method | ms per system | energy error, median | 99th percentile |",
+        "|---|---|---|---|---|",
+    ]
+    for law, found in record["results"].items():
+        for method in record["methods"]:
+            row = found[method]
+            lines.append(
+                f"| {law}-{record['dim']} | {method} | {row['ms_per_system']:.2f} "
+                f"| {row['energy_error_median']:.1e} | {row['energy_error_p99']:.1e} |"
+            )
+    ratios = ", ".join(f"{law} {found['speedup']:.1f}" for law, found in record["results"].items())
+    lines += [
+        "",
+        f"*{record['systems']} systems of {record['bodies']} bodies and {record['steps']:,} "
+        f"snapshots on {record['hardware']['cores']} cores, compilation left out; baseline: "
+        f"{record['methods']['baseline']}. Times faster: {ratios}.*",
+    ]
+    return "\n".join(lines)
+
+
+def front(regression, digits: int = 3) -> str:
+    """A Markdown table of a regression's Pareto front, the selected row in bold."""
+    lines = ["| complexity | MAE | score | equation |", "|---|---|---|---|"]
+    chosen = int(regression.selected["complexity"])
+    for row in regression.equations_.to_dict("records"):
+        cells = [str(row["complexity"]), f"{row['loss']:.3g}", f"{row['score']:.3f}"]
+        cells.append(f"`{short(str(row['equation']), digits)}`")
+        if row["complexity"] == chosen:
+            cells = [f"**{cell}**" for cell in cells]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def short(equation: str, digits: int = 3) -> str:
     """An equation's text with its numbers rounded to a few significant digits."""
     import re

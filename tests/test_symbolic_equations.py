@@ -5,6 +5,7 @@ import pytest
 import sympy as sp
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from symbolic_table4 import NAMES, ONE_OVER_R, ONE_OVER_R2
 
 from symlib.errors import InputError
 from symlib.symbolic.complexity import complexity
@@ -14,7 +15,6 @@ from symlib.symbolic.refit import refit
 from symlib.symbolic.selection import pareto_indices, scores, select
 from symlib.symbolic.simplify import simplify_equation
 from symlib.symbolic.split import Split, find_split, join
-from tests.symbolic_table4 import NAMES, ONE_OVER_R, ONE_OVER_R2
 
 TABLE4 = [pytest.param(row, id=row.text) for row in ONE_OVER_R2 + ONE_OVER_R]
 

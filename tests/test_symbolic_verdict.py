@@ -6,13 +6,13 @@ import jax.numpy as jnp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from symbolic_table4 import ONE_OVER_R, ONE_OVER_R2
 
 from symlib.errors import InputError, UnknownChoice
 from symlib.potentials import LAWS, PairPotential
 from symlib.symbolic import recovered
 from symlib.symbolic.law_form import Untraceable, strength
 from symlib.symbolic.reference import references
-from tests.symbolic_table4 import ONE_OVER_R, ONE_OVER_R2
 
 YUKAWA = PairPotential("yukawa", lambda r, a, b: -a.mass * b.mass * jnp.exp(-r) / r, dt=0.005)
 CUBE = PairPotential("cube", lambda r, a, b: -a.mass * b.mass / r**2, dt=0.001)

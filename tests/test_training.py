@@ -27,7 +27,7 @@ from symlib.recipes import (
     optimiser,
     turn_to_principal_axes,
 )
-from symlib.training import train
+from symlib.training import _calmest, train
 
 PLAIN = get_recipe("fast", steps=20, batch=8, precision="float32", compiled=False)
 
@@ -85,6 +85,29 @@ def _predict(network, states):
         return network(graphs.x, graphs.edge_index)[0]
 
 
+def test_messages_stay_blind_to_the_receiver_for_their_share_of_the_steps():
+    data = random_snapshots(count=100)
+    recipe = replace(PLAIN, blind_until=0.5)
+    known = [2, 3, 5]  # the receiver's velocity and mass, in 2D
+    seen = {}
+
+    def look(step, network):
+        seen[step] = network.edge_model[0].weight[:, known].abs().max().item()
+
+    train("bottleneck", *data, recipe, progress=False, watch=look, watch_every=1)
+    assert all(seen[step] == 0.0 for step in range(1, 11))
+    assert all(seen[step] > 0.0 for step in range(11, 21))
+
+
+def test_close_encounters_join_late():
+    _, accelerations = random_snapshots("r2", count=100)
+    largest = np.abs(accelerations).max(axis=(1, 2))
+    recipe = replace(PLAIN, calm_start=0.5, calm_until=1.0)
+    assert recipe.calm_share(0) == 0.5 and recipe.calm_share(20) == 1.0
+    order = _calmest(torch.tensor(accelerations)).numpy()
+    assert np.all(np.diff(largest[order]) >= 0)
+
+
 def test_turning_to_principal_axes_changes_no_prediction_and_orders_the_messages():
     network = particle_network("l1", 2)
     states, _ = random_snapshots(count=100)
@@ -115,10 +138,9 @@ def test_alpha_arrives_at_its_value_from_above():
 SCRIPT = """
 import sys
 from snapshots import random_snapshots
-from symlib.recipes import Recipe
+from symlib.recipes import get_recipe
 from symlib.training import train
-recipe = Recipe("fast", steps=150, batch=8, learning_rate=3e-3, precision="float32",
-                compiled=False, born_invariant=True, alpha_start=30.0, turn_every=20)
+recipe = get_recipe("fast", steps=150, batch=8, precision="float32", compiled=False, turn_every=20)
 train("l1", *random_snapshots(count=100), recipe, seed=2, progress=False,
       checkpoint=sys.argv[1], checkpoint_every=0.0)
 """
@@ -138,8 +160,7 @@ def test_a_killed_run_resumes_and_ends_as_if_nothing_had_happened(tmp_path):
     reached = read_checkpoint(path)[0]["step"]
     assert 25 <= reached < 150
     data = random_snapshots(count=100)
-    recipe = replace(PLAIN, steps=150, warmup=0.3, turn_every=20, alpha_start=30.0)
-    recipe = replace(recipe, name="fast")
+    recipe = replace(PLAIN, steps=150, turn_every=20)
     resumed = train("l1", *data, recipe, seed=2, progress=False, checkpoint=path)
     straight = train("l1", *data, recipe, seed=2, progress=False)
     assert resumed.resumed_at == reached and resumed.steps == straight.steps == 150
