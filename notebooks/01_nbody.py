@@ -86,7 +86,7 @@ show(*figures.pair_force(LAWS.values()))
 
 # %% tags=["hide-input"]
 exposures = {}
-for name in ("r2", "spring", "damped", "charge"):
+for name in ("r1", "spring", "damped", "discontinuous"):
     film = nbody.simulate(name, 2, 4, 1, 1000, seed=seed + 3, progress=False)
     exposures[figures.law_label(LAWS[name])] = film.states[0]
 show(*figures.long_exposures(exposures))
@@ -208,8 +208,8 @@ Markdown(front(found))
 show(*figures.pareto(found))
 
 # %% [markdown]
-# *Error against complexity (above) and the score that selects (below), in the manner of the
-# paper's figure 6.*
+# *Error against complexity (above) and the score that selects, $-\Delta \log \mathrm{MAE} /
+# \Delta\,\text{complexity}$ (below), in the manner of the paper's figure 6.*
 
 # %% tags=["hide-input"]
 verdict = symbolic.recovered(found, law, 2)
@@ -233,15 +233,9 @@ Markdown(
 # roll out from the same held-out beginnings.
 
 # %%
+options = {"engine": engine, "component": 1, "progress": False}
 other = experiments.regress_message(
-    run.network,
-    law,
-    data,
-    work,
-    seed,
-    engine=engine,
-    component=1,
-    progress=False,
+    run.network, law, data, work, seed, **options
 )
 symbols = rollout.symbolic_dynamics(
     (found, other), data.train_states[:5000], data.train_accelerations[:5000]

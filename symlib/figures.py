@@ -47,7 +47,9 @@ def _grid(rows: int, columns: int, width: float, height: float, **options):
 
 def law_label(law, dim: int | None = None) -> str:
     """A law's name as a figure writes it."""
-    label = f"${law.label}$" if law.label else law.name
+    # A word is set as text; only a formula needs mathematics.
+    words = law.label.removeprefix(r"\mathrm{").removesuffix("}")
+    label = words if words.isalpha() else f"${law.label}$" if law.label else law.name
     return label if dim is None else f"{label}, {dim}D"
 
 
@@ -90,14 +92,15 @@ def long_exposures(trajectories: dict) -> tuple[Figure, str]:
     Args:
         trajectories: title -> states of one system, shape [steps, bodies, 6]; 2D.
     """
-    figure, panels = _grid(1, len(trajectories), 2.6 * len(trajectories), 2.9)
+    rows = -(-len(trajectories) // 2)
+    figure, panels = _grid(rows, min(2, len(trajectories)), 6.6, 3.3 * rows)
     for panel, (title, states) in zip(panels, trajectories.items(), strict=True):
         steps, bodies, _ = states.shape
         shown = np.arange(0, steps, max(1, steps // 250))
         for body in range(bodies):
             colour = np.tile(mpl.colors.to_rgba(CYCLE[body % len(CYCLE)]), (len(shown), 1))
-            colour[:, 3] = np.linspace(0.03, 0.75, len(shown))
-            size = 14 * np.clip(states[0, body, -1], 0.2, 8)
+            colour[:, 3] = np.linspace(0.06, 0.8, len(shown))
+            size = 16 * np.clip(states[0, body, -1], 0.2, 8)
             x, y = states[shown, body, :2].T
             panel.scatter(x, y, s=size, color=colour, linewidths=0)
         low = np.quantile(states[shown, :, :2], 0.01, axis=(0, 1))
@@ -107,7 +110,8 @@ def long_exposures(trajectories: dict) -> tuple[Figure, str]:
             xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half)
         )
         panel.set(title=title, xlabel="$x$", aspect="equal")
-    panels[0].set_ylabel("$y$")
+    for panel in panels[::2]:
+        panel.set_ylabel("$y$")
     return figure, (
         f"Long exposures of {len(trajectories)} systems of four bodies in two dimensions "
         f"({', '.join(name.replace('$', '') for name in trajectories)}). Each body leaves a trail "
@@ -126,6 +130,7 @@ def loss_curve(run, trivial: float, test: float) -> tuple[Figure, str]:
     panel.axhline(test, color=ORANGE, ls=":", lw=2, label="test, at the end")
     panel.set(yscale="log", xlabel="step", ylabel="loss $L_v$ (per body)", xlim=(0, run.steps))
     panel.yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
+    panel.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
     panel.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     panel.legend()
     return figure, (
@@ -198,7 +203,7 @@ def pareto(regression) -> tuple[Figure, str]:
     below.bar(table["complexity"], table["score"], color=[
         RED if c == at else SKY for c in table["complexity"]
     ])  # fmt: skip
-    below.set(xlabel="complexity", ylabel=r"$-\Delta\log$ MAE $/\,\Delta$ complexity")
+    below.set(xlabel="complexity", ylabel="score")
     return figure, (
         f"Two plots over the complexity of {len(table)} equations: above, their mean absolute "
         f"error on a logarithmic scale; below, the drop of its logarithm per unit of complexity. "

@@ -60,15 +60,16 @@ def discoveries(records: list[dict] | None = None, folder: Path | None = None) -
     if not records:
         return "*No run is on record yet.*"
     lines = [
-        "| law | model | seed | R² force | R² acceleration | loss (trivial) "
-        "| equation | recovered |",
-        "|---|---|---|---|---|---|---|---|",
+        "| law | model | R² | loss (trivial) | equation | recovered |",
+        "|---|---|---|---|---|---|",
     ]
     for record in sorted(records, key=lambda r: (r["law"], r["dim"], r["model"], r["seed"])):
-        fits = [record["r2"][name]["kept90"] for name in ("force", "acceleration")]
+        fits = {name: fit["kept90"] for name, fit in record["r2"].items()}
+        best = max(fits, key=fits.get)
+        # A user's law is given as path/to/file.py:NAME; the name is enough to tell it by.
+        name = f"{record['law'].split(':')[-1].lower()}-{record['dim']}, seed {record['seed']}"
         lines.append(
-            f"| {Path(record['law']).name}-{record['dim']} | {record['model']} | {record['seed']} "
-            f"| {fits[0]:.4f} | {fits[1]:.4f} "
+            f"| {name} | {record['model']} | {fits[best]:.4f} ({best}) "
             f"| {record['test_loss']:.3g} ({record['trivial_loss']:.3g}) "
             f"| `{short(record['equation'])}` | {'yes' if record['recovered'] else 'no'} |"
         )
@@ -77,14 +78,20 @@ def discoveries(records: list[dict] | None = None, folder: Path | None = None) -
         f"{r['provenance']['hardware']['cores']} cores"
         for r in records
     }
-    lines += ["", f"*R² over the kept 90%, {source}: {'; '.join(sorted(made))}.*"]
+    lines += [
+        "",
+        f"*R² of the better of force and acceleration over the kept 90%, {source}: {'; '.join(sorted(made))}.*",
+    ]
     lines += [f"\n*Left out: {problem}.*" for problem in problems]
     return "\n".join(lines)
 
 
 def bench_training(folder: Path | None = None) -> str:
     """A Markdown table of the record of `symlib bench training`."""
-    record = read_record((folder or RESULTS) / "bench_training.json")
+    path = (folder or RESULTS) / "bench_training.json"
+    if not path.exists():
+        return "*This benchmark is not on record yet.*"
+    record = read_record(path)
     lines = [
         "| loop | steps per second | precision | share of matrix peak "
         f"| time to R² ≥ {record['goal']} |",
@@ -112,7 +119,10 @@ def bench_training(folder: Path | None = None) -> str:
 
 def bench_simulate(folder: Path | None = None) -> str:
     """A Markdown table of the record of `symlib bench simulate`."""
-    record = read_record((folder or RESULTS) / "bench_simulate.json")
+    path = (folder or RESULTS) / "bench_simulate.json"
+    if not path.exists():
+        return "*This benchmark is not on record yet.*"
+    record = read_record(path)
     lines = [
         "| law | method | ms per system | energy error, median | 99th percentile |",
         "|---|---|---|---|---|",

@@ -136,13 +136,14 @@ def test_alpha_arrives_at_its_value_from_above():
 
 
 SCRIPT = """
-import sys
+import sys, time
 from snapshots import random_snapshots
 from symlib.recipes import get_recipe
 from symlib.training import train
 recipe = get_recipe("fast", steps=150, batch=8, precision="float32", compiled=False, turn_every=20)
 train("l1", *random_snapshots(count=100), recipe, seed=2, progress=False,
-      checkpoint=sys.argv[1], checkpoint_every=0.0)
+      checkpoint=sys.argv[1], checkpoint_every=0.0,
+      watch=lambda step, network: time.sleep(0.05), watch_every=1)  # time enough to be killed
 """
 
 
