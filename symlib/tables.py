@@ -78,10 +78,8 @@ def discoveries(records: list[dict] | None = None, folder: Path | None = None) -
         f"{r['provenance']['hardware']['cores']} cores"
         for r in records
     }
-    lines += [
-        "",
-        f"*R² of the better of force and acceleration over the kept 90%, {source}: {'; '.join(sorted(made))}.*",
-    ]
+    what = "R² of the better of force and acceleration over the kept 90%"
+    lines += ["", f"*{what}, {source}: {'; '.join(sorted(made))}.*"]
     lines += [f"\n*Left out: {problem}.*" for problem in problems]
     return "\n".join(lines)
 
