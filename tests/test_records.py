@@ -87,3 +87,9 @@ def test_every_committed_record_can_be_read():
         facts = record["provenance"]
         assert facts["command"].startswith("symlib discover") and facts["versions"]["symlib"]
         assert record["seconds"] > 0 and set(record["r2"]) >= {"force", "acceleration"}
+
+
+def test_committed_benchmarks_are_shown_and_absent_ones_said_to_be_absent(tmp_path):
+    assert "odeint" in tables.bench_simulate() and "| r2-2 | symlib |" in tables.bench_simulate()
+    for table in (tables.bench_simulate, tables.bench_training):
+        assert "not on record" in table(tmp_path)
