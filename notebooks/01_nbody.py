@@ -35,11 +35,18 @@ engine = "auto"  # symbolic regression: auto, operon or pysr
 import numpy as np
 from IPython.display import Markdown
 
-from symlib import experiments, figures, messages, nbody, rollout, symbolic
+from symlib import (
+    experiments,
+    figures,
+    messages,
+    nbody,
+    rollout,
+    symbolic,
+    tables,
+)
 from symlib.book import record_metrics, show
 from symlib.potentials import LAWS
 from symlib.presets import get_preset
-from symlib.tables import bench_simulate, bench_training, discoveries, front
 
 work = get_preset(preset)
 # Minutes of work need no cache; an evening's should survive a closed lid.
@@ -100,7 +107,7 @@ show(*figures.long_exposures(exposures))
 # `symlib bench simulate` measures what that is worth:
 
 # %% tags=["hide-input"]
-Markdown(bench_simulate())
+Markdown(tables.bench_simulate())
 
 # %% [markdown]
 # We take the spring. A tenth of the simulations is held out; whatever is measured below is
@@ -167,7 +174,7 @@ show(*figures.loss_curve(run, loss["trivial_loss"], loss["test_loss"]))
 # `symlib bench training` alternates the two in one run:
 
 # %% tags=["hide-input"]
-Markdown(bench_training())
+Markdown(tables.bench_training())
 
 # %% [markdown]
 # ## What the messages say
@@ -202,7 +209,7 @@ show(*figures.messages_and_forces(heard, quantity))
 found = experiments.regress_message(
     run.network, law, data, work, seed, engine=engine, progress=False
 )
-Markdown(front(found))
+Markdown(tables.front(found))
 
 # %% tags=["hide-input"]
 show(*figures.pareto(found))
@@ -308,9 +315,22 @@ if preset != "ci":
     ]
 else:
     longer = None
-Markdown(discoveries(longer))
+Markdown(tables.discoveries(longer))
+
+# %% tags=["hide-input"]
+sparse = [
+    record
+    for record in longer or tables.on_record("l1")
+    if record["model"] == "l1"
+]
+show(*figures.spectra(sparse))
 
 # %% [markdown]
+# *Standard deviations of the fifteen most significant of the hundred message components of the L1
+# runs: as many as space has dimensions (blue) carry the law. While they train, the messages are
+# turned to their principal axes every few hundred steps; the matrices on either side of a message
+# absorb the turn, so no prediction changes, but few components then hold what many held.*
+#
 # ## Summary
 #
 # - Two numbers per edge are enough to predict the spring, and those two numbers turn out to be

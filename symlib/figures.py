@@ -157,6 +157,24 @@ def spectrum(messages, shown: int = 15) -> tuple[Figure, str]:
 
 
 @_styled
+def spectra(records: list[dict]) -> tuple[Figure, str]:
+    """Standard deviations of the leading message components of several recorded runs."""
+    figure, panels = _grid(1, len(records), 3.3 * len(records), 2.8)
+    told = []
+    for panel, record in zip(panels, records, strict=True):
+        values, title = record["spectrum"], f"{record['law']}-{record['dim']}, {record['model']}"
+        kept = [BLUE if k < record["dim"] else GREY for k in range(len(values))]
+        panel.bar(np.arange(1, len(values) + 1), values, color=kept)
+        panel.set(title=title, xlabel="message component")
+        told.append(f"{title}: {', '.join(f'{value:.2g}' for value in values[:4])}")
+    panels[0].set_ylabel("standard deviation")
+    return figure, (
+        "Bar charts of the standard deviations of the most significant message components. The "
+        f"first ones are, for {'; for '.join(told)}."
+    )
+
+
+@_styled
 def messages_and_forces(messages, quantity: str, title: str = "") -> tuple[Figure, str]:
     """Each significant message against its best combination of true components (Figure 5)."""
     from symlib.messages import linear_fit

@@ -27,6 +27,12 @@ def read_discoveries(folder: Path | None = None) -> tuple[list[dict], list[str]]
     return found, problems
 
 
+def on_record(model: str | None = None, folder: Path | None = None) -> list[dict]:
+    """The readable records of `symlib discover` at the largest preset, of one model or all."""
+    records = largest_preset(read_discoveries(folder)[0])
+    return [record for record in records if model in (None, record["model"])]
+
+
 def largest_preset(records: list[dict]) -> list[dict]:
     """Of each law, dimension and model only the runs at the largest preset on record."""
     rank = {name: k for k, name in enumerate(PRESETS)}
