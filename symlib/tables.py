@@ -65,17 +65,14 @@ def discoveries(records: list[dict] | None = None, folder: Path | None = None) -
         records, source = largest_preset(records), "on record"
     if not records:
         return "*No run is on record yet.*"
-    lines = [
-        "| law | model | R² | loss (trivial) | equation | recovered |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines = ["| run | R² | loss (trivial) | equation | recovered |", "|---|---|---|---|---|"]
     for record in sorted(records, key=lambda r: (r["law"], r["dim"], r["model"], r["seed"])):
         fits = {name: fit["kept90"] for name, fit in record["r2"].items()}
         best = max(fits, key=fits.get)
         # A user's law is given as path/to/file.py:NAME; the name is enough to tell it by.
-        name = f"{record['law'].split(':')[-1].lower()}-{record['dim']}, seed {record['seed']}"
+        law = f"{record['law'].split(':')[-1].lower()}-{record['dim']}"
         lines.append(
-            f"| {name} | {record['model']} | {fits[best]:.4f} ({best}) "
+            f"| {law}, {record['model']}, seed {record['seed']} | {fits[best]:.4f} ({best}) "
             f"| {record['test_loss']:.3g} ({record['trivial_loss']:.3g}) "
             f"| `{short(record['equation'])}` | {'yes' if record['recovered'] else 'no'} |"
         )
