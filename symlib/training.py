@@ -7,9 +7,12 @@ alone, so a run that was killed and resumed ends where an uninterrupted one does
 """
 
 import shutil
+import signal
+import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,30 +133,37 @@ def train(
     look_every = 1 if place.type == "cpu" else 50
     report_every = max(1, min(100, recipe.steps // 20))
     threads_before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(threads)
-        while run.steps < recipe.steps:
-            parts = loop.step(adam, schedule)
-            if (run.steps + 1) % look_every == 0 and not bool(torch.isfinite(parts).all()):
-                raise NonFiniteLoss(_explain(run.steps, parts, checkpoint))
-            run.steps += 1
-            if network.rule.name == "l1" and recipe.turns(run.steps):
-                loop.turn(adam)
-            run.seconds = time.perf_counter() - started
-            bar.update()
-            if run.steps % report_every == 0 or run.steps == recipe.steps:
-                loop.report(bar)
-            if watch is not None and run.steps % watch_every == 0 and watch(run.steps, network):
-                break
-            if time.perf_counter() - saved > checkpoint_every and run.steps % look_every == 0:
+    with _whole_steps() as interrupted:
+        try:
+            torch.set_num_threads(threads)
+            while run.steps < recipe.steps:
+                if interrupted:
+                    raise KeyboardInterrupt
+                parts = loop.step(adam, schedule)
+                if (run.steps + 1) % look_every == 0 and not bool(torch.isfinite(parts).all()):
+                    raise NonFiniteLoss(_explain(run.steps, parts, checkpoint))
+                run.steps += 1
+                if network.rule.name == "l1" and recipe.turns(run.steps):
+                    loop.turn(adam)
+                run.seconds = time.perf_counter() - started
+                bar.update()
+                if run.steps % report_every == 0 or run.steps == recipe.steps:
+                    loop.report(bar)
+                if watch is not None and run.steps % watch_every == 0 and watch(run.steps, network):
+                    break
+                if time.perf_counter() - saved > checkpoint_every and run.steps % look_every == 0:
+                    save()
+                    saved = time.perf_counter()
+            if interrupted:
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            # A second press may have cut a step in two: then the last regular save stands.
+            if len(interrupted) < 2:
                 save()
-                saved = time.perf_counter()
-    except KeyboardInterrupt:
-        save()
-        raise
-    finally:
-        torch.set_num_threads(threads_before)
-        bar.close()
+            raise
+        finally:
+            torch.set_num_threads(threads_before)
+            bar.close()
     if not _finite(network):
         raise NonFiniteLoss(f"the weights are not finite after the last step, {run.steps}")
     save()
@@ -245,6 +255,29 @@ class _Loop:
 def _calmest(targets: torch.Tensor) -> torch.Tensor:
     """Indices of the snapshots, those with the smallest largest acceleration first."""
     return torch.argsort(targets.abs().amax(dim=(1, 2)), stable=True).cpu()
+
+
+@contextmanager
+def _whole_steps() -> Iterator[list]:
+    """Let Ctrl-C wait for the end of a step, so that what is saved is not half of one.
+
+    Yields a list that holds something once Ctrl-C was pressed; a second press does not wait.
+    """
+    pressed: list[bool] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+
+    def note(*_):
+        pressed.append(True)
+        if len(pressed) > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _finite(network) -> bool:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from dataclasses import replace
@@ -182,6 +183,29 @@ def test_an_interrupted_run_saves_before_it_stops(tmp_path):
             watch=interrupt, watch_every=7,
         )  # fmt: skip
     assert read_checkpoint(path)[0]["step"] == 7
+
+
+def test_ctrl_c_waits_for_the_step_and_the_run_goes_on_as_if_nothing_had_happened(tmp_path):
+    path, data = tmp_path / "run.safetensors", random_snapshots(count=50)
+    recipe = replace(PLAIN, steps=60)
+    handler = signal.getsignal(signal.SIGINT)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+
+    def start(step, network):
+        if step == 1:
+            timer.start()
+        time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            "l1", *data, recipe, progress=False, checkpoint=path, watch=start, watch_every=1
+        )  # fmt: skip
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert 1 <= read_checkpoint(path)[0]["step"] < 60
+    resumed = train("l1", *data, recipe, progress=False, checkpoint=path)
+    straight = train("l1", *data, recipe, progress=False)
+    for key, value in weights(straight).items():
+        torch.testing.assert_close(weights(resumed)[key], value, rtol=0, atol=1e-7)
 
 
 def test_a_loss_that_breaks_stops_training_and_keeps_the_last_good_checkpoint(tmp_path):
