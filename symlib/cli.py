@@ -75,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _discover(options) -> int:
+    from symlib.symbolic import choose_engine
+
+    # A missing engine is told at once, before torch and JAX take seconds to load.
+    choose_engine(options.engine, say=False)
     from symlib.experiments import check, default_cache, discover
 
     # Before the long work: the arguments, and whether the result can be written.

@@ -1,5 +1,7 @@
 """The commands: the whole road end to end, and refusals before any long work."""
 
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -104,6 +106,17 @@ def test_pysr_without_julia_says_how_to_have_it(monkeypatch, capsys):
     monkeypatch.setattr("symlib.symbolic.engines.find_julia", lambda: None)
     assert run("discover", "--law", "spring", "--engine", "pysr") == 3
     assert "import pysr" in capsys.readouterr().err
+
+
+def test_a_missing_julia_is_told_within_two_seconds(tmp_path):
+    """As a user meets it: a fresh process, with no Julia anywhere."""
+    environment = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    program = "import sys; from symlib.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "discover", "--law", "spring", "--engine", "pysr"]
+    began = time.monotonic()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 3 and "import pysr" in done.stderr
+    assert time.monotonic() - began < 2
 
 
 def test_the_cache_tells_laws_and_presets_apart(tmp_path):
