@@ -327,16 +327,17 @@ show(*figures.spectra(sparse))
 
 # %% [markdown]
 # *Standard deviations of the fifteen most significant of the hundred message components of the L1
-# runs: as many as space has dimensions (blue) carry the law. While they train, the messages are
-# turned to their principal axes every few hundred steps; the matrices on either side of a message
-# absorb the turn, so no prediction changes, but few components then hold what many held.*
+# runs. As many as space has dimensions (blue) carry the law; the others are weak but not all
+# silent: sparser messages need a longer run. While they train, the messages are turned to their
+# principal axes every few hundred steps; the matrices on either side of a message absorb the
+# turn, so no prediction changes, but few components then hold what many held.*
 #
 # ## Summary
 #
 # - Two numbers per edge are enough to predict the spring, and those two numbers turn out to be
 #   the force, turned and stretched.
 # - Symbolic regression of one message gives the spring's law, constant included: the rest length
-#   appears as 0.99 because the law's own distance is softened by 0.01.
+#   comes out close to 0.99 and not 1, because the law's own distance is softened by 0.01.
 # - What a message is allowed to see decides what it says: a network that may use the receiver's
 #   mass will, and its messages are then neither force nor acceleration.
 # - The equation goes where its network cannot: to more bodies than it was trained on.
