@@ -9,6 +9,7 @@ it stopped, and a changed input is never mistaken for an old one.
 import hashlib
 import json
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,8 +105,8 @@ def prepare(
     path = None
     if cache is not None:
         facts = [law.fingerprint(), dim, bodies, preset.systems, preset.steps, seed]
-        name = f"{law.name}-{dim}-{_key(facts, 'potentials', 'nbody', 'integrator')}.traj"
-        path = cache / name
+        key = _key(facts, "potentials", "nbody", "integrator")
+        path = cache / f"{_file_name(law)}-{dim}-{key}.traj"
     trajectories = simulate(
         law, dim, bodies, preset.systems, preset.steps, seed, path=path, progress=progress
     )
@@ -145,7 +146,7 @@ def fit_network(
         facts = [law.fingerprint(), dim, model, preset.recipe.to_dict(), seed]
         facts.append(float(np.abs(snapshots.train_states, dtype=np.float64).sum()))
         key = _key(facts, "models", "recipes", "training")
-        path = cache / f"{law.name}-{dim}-{model}-{key}.safetensors"
+        path = cache / f"{_file_name(law)}-{dim}-{model}-{key}.safetensors"
     return train(
         model,
         snapshots.train_states,
@@ -276,6 +277,11 @@ def discover(
         "provenance": results.provenance(seconds),
     }
     return Discovery(law, snapshots, run, recorded, regression, verdict, results.plain(record))
+
+
+def _file_name(law: PairPotential) -> str:
+    """A law's name as part of a file's; a user may have called it anything."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", law.name)
 
 
 def _key(facts: list, *modules: str) -> str:

@@ -127,6 +127,11 @@ def test_the_cache_tells_laws_and_presets_apart(tmp_path):
     assert replace(get_law("spring"), dt=0.02).fingerprint() != get_law("spring").fingerprint()
 
 
+def test_a_law_may_be_called_anything():
+    law = replace(get_law("spring"), name="my law / 2 (new)")
+    assert experiments._file_name(law) == "my_law_2_new_"
+
+
 def test_laws_are_listed(capsys):
     assert run("laws") == 0
     out = capsys.readouterr().out
