@@ -8,22 +8,19 @@ energy error stands beside the time, because speed alone can be bought.
 """
 
 import os
-import platform
 import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental.ode import odeint
 
-import symlib
 from symlib.errors import InputError
-from symlib.nbody import TOLERANCE, default_workers, energy_error, initial_conditions, simulate
+from symlib.nbody import TOLERANCE, energy_error, initial_conditions, simulate
 from symlib.potentials import PairPotential, accelerations, get_law
+from symlib.results import provenance
 
 METHODS = {
     "baseline": "one system at a time: jax.experimental.ode.odeint, jit, float32",
@@ -67,15 +64,6 @@ def _errors(law: PairPotential, states: np.ndarray) -> dict:
     }
 
 
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def bench_simulate(
     laws: Sequence[str | PairPotential] = ("spring", "r2"),
     dim: int = 2,
@@ -97,7 +85,7 @@ def bench_simulate(
         progress: say on standard error what is being timed.
 
     Returns:
-        A dictionary that `json` can write: the settings; hardware and versions; and in
+        A dictionary that `json` can write: the settings; the provenance; and in
         `results`, for every law, for each of `METHODS`: `ms_per_system` (median of the
         repeats) and `ms_per_system_all`, `compile_s`, the relative energy error (median and
         99th percentile over systems, see `nbody.energy_error`) and `share_failed`; and
@@ -114,7 +102,6 @@ def bench_simulate(
     results = {}
     for law in chosen:
         results[law.name] = _bench_law(law, dim, initial, steps, seed, repeats, tolerance, progress)
-    packages = ("jax", "jaxlib", "diffrax", "numpy")
     return {
         "benchmark": "simulate",
         "methods": METHODS,
@@ -126,19 +113,10 @@ def bench_simulate(
         "repeats": repeats,
         "tolerance": tolerance,
         "compile_excluded": True,
-        "seconds": time.perf_counter() - started,
-        "hardware": {
-            "processor": _processor(),
-            "cores": default_workers(),
-            "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-            "backend": jax.default_backend(),
-        },
-        "versions": {
-            "python": platform.python_version(),
-            "symlib": symlib.__version__,
-            **{name: version(name) for name in packages},
-        },
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "backend": jax.default_backend(),
         "results": results,
+        "provenance": provenance(time.perf_counter() - started),
     }
 
 

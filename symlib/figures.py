@@ -141,22 +141,6 @@ def loss_curve(run, trivial: float, test: float) -> tuple[Figure, str]:
 
 
 @_styled
-def spectrum(messages, shown: int = 15) -> tuple[Figure, str]:
-    """Standard deviations of the most significant message components."""
-    values = messages.spread[:shown]
-    figure, (panel,) = _grid(1, 1, 6.2, 2.8)
-    colours = [BLUE if k < messages.dim else GREY for k in range(len(values))]
-    panel.bar(np.arange(1, len(values) + 1), values, color=colours)
-    panel.set(xlabel="message component, most significant first", ylabel="standard deviation")
-    panel.set_xticks(np.arange(1, len(values) + 1))
-    listed = ", ".join(f"{value:.3g}" for value in values[:5])
-    return figure, (
-        f"Bar chart of the standard deviations of the {len(values)} most significant message "
-        f"components; the first are {listed}. The first {messages.dim} are highlighted."
-    )
-
-
-@_styled
 def spectra(records: list[dict]) -> tuple[Figure, str]:
     """Standard deviations of the leading message components of several recorded runs."""
     figure, panels = _grid(1, len(records), 3.3 * len(records), 2.8)

@@ -112,7 +112,7 @@ def _apart(true, x):
 
     XLA's processor backend would otherwise repeat the sum that makes x inside every kernel
     that reads x, number by number and for each pair of bodies; it drops optimization
-    barriers before it fuses, but not a conditional. Three times faster.
+    barriers before it fuses, but not a conditional.
     """
     return lax.cond(true, lambda x: x, jnp.zeros_like, x)
 

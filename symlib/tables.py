@@ -135,11 +135,12 @@ def bench_simulate(folder: Path | None = None) -> str:
                 f"| {law}-{record['dim']} | {method} | {row['ms_per_system']:.2f} "
                 f"| {row['energy_error_median']:.1e} | {row['energy_error_p99']:.1e} |"
             )
+    cores = record["provenance"]["hardware"]["cores"]
     ratios = ", ".join(f"{law} {found['speedup']:.1f}" for law, found in record["results"].items())
     lines += [
         "",
         f"*{record['systems']} systems of {record['bodies']} bodies and {record['steps']:,} "
-        f"snapshots on {record['hardware']['cores']} cores, compilation left out; baseline: "
+        f"snapshots on {cores} cores, compilation left out; baseline: "
         f"{record['methods']['baseline']}. Times faster: {ratios}.*",
     ]
     return "\n".join(lines)
