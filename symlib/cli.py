@@ -45,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     find = commands.add_parser("discover", help="the whole road, from a law to a verdict")
     find.add_argument("--law", required=True, help="a name, or path/to/file.py:NAME")
     find.add_argument("--dim", type=int, default=2, help="2 or 3")
-    find.add_argument("--model", default="bottleneck", help="standard, bottleneck, l1 or kl")
+    find.add_argument(
+        "--model", default="bottleneck", help="standard, bottleneck, l1, kl or flathgn"
+    )
     find.add_argument("--preset", default="ci", help="ci, laptop or paper")
     find.add_argument("--seed", type=int, default=0)
     find.add_argument("--engine", default="auto", help="auto, operon or pysr")
@@ -112,6 +114,8 @@ def _discover(options) -> int:
 def summary(record: dict) -> str:
     """A discovery's record in a few lines: equation, R², losses, verdict."""
     r2, verdict = record["r2"], record["verdict"]
+    if record["model"] == "flathgn":
+        return _energy_summary(record)
     rows = [
         f"{record['law']}, {record['dim']}D, {record['model']}, preset {record['preset']}, "
         f"seed {record['seed']}: {record['steps']} steps, {record['seconds']:.0f} s",
@@ -126,6 +130,28 @@ def summary(record: dict) -> str:
         f"  verdict     {'recovered' if record['recovered'] else 'not recovered'}: "
         f"{verdict['reason']}",
     ]
+    return "\n".join(rows)
+
+
+def _energy_summary(record: dict) -> str:
+    r2 = record["r2"]
+    rows = [
+        f"{record['law']}, {record['dim']}D, flathgn, preset {record['preset']}, "
+        f"seed {record['seed']}: {record['steps']} steps, {record['seconds']:.0f} s",
+        f"  loss         {record['test_loss']:.4g} (trivial predictor "
+        f"{record['trivial_loss']:.4g}), of velocities {record['velocity_loss']:.3g}",
+        "  R²           force {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["force"]),
+        "               velocity {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["velocity"]),
+    ]
+    for title, prefix in (("pair energy", ""), ("self energy", "self_")):
+        yes = record[f"{prefix or 'pair_'}recovered"]
+        reason = record[f"{prefix}verdict"]["reason"]
+        rows += [
+            f"  {title}  {record[f'{prefix}equation']}",
+            f"               complexity {record[f'{prefix}complexity']}, "
+            f"MAE {record[f'{prefix}mae']:.3g}, engine {record['engine']}",
+            f"               {'recovered' if yes else 'not recovered'}: {reason}",
+        ]
     return "\n".join(rows)
 
 

@@ -18,10 +18,11 @@ import numpy as np
 
 from symlib import messages as messages_module
 from symlib import results, symbolic
+from symlib.energy_discovery import EnergyReading, energy_facts, front_rows, read_energies
 from symlib.errors import InputError, UnknownChoice
 from symlib.messages import Messages, prediction_losses
-from symlib.models import MODELS
 from symlib.nbody import Trajectories, simulate
+from symlib.networks import FLATHGN, MODELS
 from symlib.potentials import DIMENSIONS, PairPotential, get_law
 from symlib.presets import Preset, get_preset
 from symlib.training import Run, train
@@ -48,15 +49,20 @@ class Snapshots:
 
 @dataclass(frozen=True)
 class Discovery:
-    """Everything that one walk down the road produced; `record` is its JSON."""
+    """Everything that one walk down the road produced; `record` is its JSON.
+
+    A FlatHGN has energies in place of messages: `messages` is then None, `energies` holds both
+    equations, and `regression` and `verdict` are the pair energy's.
+    """
 
     law: PairPotential
     snapshots: Snapshots
     run: Run
-    messages: Messages
+    messages: Messages | None
     regression: "symbolic.Regression"
     verdict: "symbolic.Verdict"
     record: dict
+    energies: EnergyReading | None = None
 
 
 def default_cache() -> Path:
@@ -143,15 +149,16 @@ def fit_network(
     path = None
     if cache is not None:
         dim = snapshots.train_accelerations.shape[2]
-        facts = [law.fingerprint(), dim, model, preset.recipe.to_dict(), seed]
+        facts = [law.fingerprint(), dim, model, preset.recipe_for(model).to_dict(), seed]
         facts.append(float(np.abs(snapshots.train_states, dtype=np.float64).sum()))
-        key = _key(facts, "models", "recipes", "training")
+        modules = ("models", "recipes", "training")
+        key = _key(facts, *modules, *(("hamiltonian",) if model == FLATHGN else ()))
         path = cache / f"{_file_name(law)}-{dim}-{model}-{key}.safetensors"
     return train(
         model,
         snapshots.train_states,
         snapshots.train_accelerations,
-        preset.recipe,
+        preset.recipe_for(model),
         seed=seed,
         checkpoint=path,
         progress=progress,
@@ -210,7 +217,7 @@ def discover(
     Args:
         law: a built-in name, "path/to/file.py:NAME", or a `PairPotential`.
         dim: 2 or 3.
-        model: standard, bottleneck, l1 or kl.
+        model: standard, bottleneck, l1, kl or flathgn.
         preset: ci, laptop or paper.
         seed: decides simulations, network, batches and the symbolic search.
         engine: auto, operon or pysr.
@@ -236,14 +243,29 @@ def discover(
     mark("simulation")
     run = fit_network(law, model, snapshots, preset, seed, cache=cache, progress=progress)
     mark("training")
-    recorded = messages_module.record(run.network, law, snapshots.test_states)
-    r2 = recorded.r2()
     losses = prediction_losses(run.network, snapshots.test_states, snapshots.test_accelerations)
-    mark("messages")
-    regression = regress_message(
-        run.network, law, snapshots, preset, seed, engine=engine, progress=progress
-    )
-    verdict = symbolic.recovered(regression, law, dim)
+    if model == FLATHGN:
+        reading = read_energies(
+            run.network,
+            law,
+            snapshots.train_states,
+            snapshots.test_states,
+            preset,
+            seed,
+            engine=engine,
+            progress=progress,
+        )
+        recorded, regression, verdict = None, reading.pair, reading.pair_verdict
+        facts = energy_facts(run.network, reading, snapshots.test_states)
+    else:
+        reading = None
+        recorded = messages_module.record(run.network, law, snapshots.test_states)
+        mark("messages")
+        regression = regress_message(
+            run.network, law, snapshots, preset, seed, engine=engine, progress=progress
+        )
+        verdict = symbolic.recovered(regression, law, dim)
+        facts = _message_facts(recorded, regression, verdict)
     mark("regression")
     seconds = time.perf_counter() - began
     record = {
@@ -263,20 +285,27 @@ def discover(
         "systems": preset.systems,
         "share_failed": snapshots.share_failed,
         **losses,
-        "r2": r2,
+        **facts,
+        "provenance": results.provenance(seconds),
+    }
+    return Discovery(
+        law, snapshots, run, recorded, regression, verdict, results.plain(record), reading
+    )
+
+
+def _message_facts(
+    recorded: Messages, regression: "symbolic.Regression", verdict: "symbolic.Verdict"
+) -> dict:
+    return {
+        "r2": recorded.r2(),
         "spectrum": recorded.spread[:15],
         "equation": str(regression.selected["equation"]),
         "complexity": int(regression.selected["complexity"]),
         "mae": float(regression.selected["loss"]),
         "recovered": bool(verdict),
         "verdict": verdict.to_dict(),
-        "front": [
-            {key: row[key] for key in ("complexity", "loss", "score", "equation")}
-            for row in regression.equations_.to_dict("records")
-        ],
-        "provenance": results.provenance(seconds),
+        "front": front_rows(regression),
     }
-    return Discovery(law, snapshots, run, recorded, regression, verdict, results.plain(record))
 
 
 def _file_name(law: PairPotential) -> str:

@@ -149,6 +149,28 @@ class GraphNetwork(MessagePassing):
         """φᵉ on every edge, shape [edges, rule.width]."""
         return self.edge_updater(edge_index, x=x)
 
+    def losses(
+        self, x: Tensor, edge_index: Tensor, target: Tensor, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The parts of the objective (appendix A.1), three scalars.
+
+        Returns:
+            What is minimised beside the penalties, the prediction loss that is reported (here
+            both are L_v), and the message penalty L_e.
+        """
+        predicted, raw = self(x, edge_index, noise)
+        prediction = prediction_loss(predicted.float(), target)
+        return prediction, prediction, self.rule.penalty(raw.float())
+
+    def unneeded(self) -> list[int]:
+        """Columns of φᵉ's first matrix for what φᵛ knows itself: receiver's velocity, mass."""
+        dim = self.outputs
+        return [*range(dim, 2 * dim), self.features - 1]
+
+    def unseen(self) -> list[int]:
+        """Columns of φᵉ's first matrix that a network that is born invariant starts without."""
+        return self.unneeded()
+
     def edge_update(self, x_i: Tensor, x_j: Tensor) -> Tensor:
         """φᵉ(receiver, sender); torch_geometric's `_i` is the receiver."""
         return self.edge_model(torch.cat([x_i, x_j], dim=1))

@@ -7,6 +7,7 @@ sizes, for a GPU.
 from dataclasses import dataclass
 
 from symlib.errors import UnknownChoice
+from symlib.networks import FLATHGN
 from symlib.recipes import Recipe, get_recipe
 
 
@@ -21,6 +22,7 @@ class Preset:
         snapshots: training snapshots drawn from the simulations.
         test_snapshots: snapshots of held-out simulations, for losses and messages.
         recipe: how the network is trained.
+        energy_recipe: how a FlatHGN is trained.
         budget: how long symbolic regression may search (see `symlib.symbolic.regress`).
     """
 
@@ -30,15 +32,36 @@ class Preset:
     snapshots: int
     test_snapshots: int
     recipe: Recipe
+    energy_recipe: Recipe
     budget: str
+
+    def recipe_for(self, model: str) -> Recipe:
+        """The recipe of a model."""
+        return self.energy_recipe if model == FLATHGN else self.recipe
 
 
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("ci", 1_000, 1_000, 100_000, 2_000, get_recipe("fast", steps=8_000), "ci"),
         Preset(
-            "laptop", 4_000, 1_000, 1_000_000, 5_000, get_recipe("fast", steps=40_000), "laptop"
+            "ci",
+            1_000,
+            1_000,
+            100_000,
+            2_000,
+            get_recipe("fast", steps=8_000),
+            get_recipe("energies", steps=4_000),
+            "ci",
+        ),
+        Preset(
+            "laptop",
+            4_000,
+            1_000,
+            1_000_000,
+            5_000,
+            get_recipe("fast", steps=40_000),
+            get_recipe("energies", steps=20_000),
+            "laptop",
         ),
         Preset(
             "paper",
@@ -46,6 +69,7 @@ PRESETS = {
             1_000,
             9_000_000,
             20_000,
+            get_recipe("reference", steps=1_000_000, compiled=True),
             get_recipe("reference", steps=1_000_000, compiled=True),
             "paper",
         ),

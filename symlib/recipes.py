@@ -13,6 +13,8 @@ training starts and how it walks:
   matrix, so a rotation between the two changes no prediction; but it gathers what a hundred
   components say into as few as can hold it, and those few are what L1 then keeps. Snapshots
   of close encounters, whose accelerations dwarf all others, join late.
+
+`energies` is `fast` for FlatHGN.
 """
 
 import math
@@ -22,8 +24,10 @@ import torch
 from torch import nn
 
 from symlib.errors import InputError, UnknownChoice
+from symlib.hamiltonian import FlatHGN
 from symlib.models import GraphNetwork
 
+SHARES = ("warmup", "alpha_until", "calm_start", "calm_until", "turn_until", "float32_from")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -50,6 +54,8 @@ class Recipe:
         turn_until: fraction of the steps after which they are left as they are.
         precision: "bfloat16" multiplies matrices in bfloat16, "float32" does not, "auto"
             takes bfloat16 where the processor has instructions for it.
+        float32_from: fraction of the steps after which matrices are multiplied in float32 all the
+            same: the last digits of a smooth energy's derivative are lost in bfloat16.
         compiled: compile loss and gradient with torch.compile where a compiler exists.
     """
 
@@ -68,13 +74,14 @@ class Recipe:
     turn_every: int = 0
     turn_until: float = 0.6
     precision: str = "auto"
+    float32_from: float = 1.0
     compiled: bool = True
 
     def __post_init__(self):
         for field in ("steps", "batch", "learning_rate", "alpha_start"):
             if not getattr(self, field) > 0:
                 raise InputError(f"recipe: {field} must be positive, got {getattr(self, field)!r}")
-        for field in ("warmup", "alpha_until", "calm_start", "calm_until", "turn_until"):
+        for field in SHARES:
             if not 0 < getattr(self, field) <= 1:
                 raise InputError(f"recipe: {field} is a share, in (0, 1]")
         for field in ("augmentation", "turn_every", "blind_until"):
@@ -102,6 +109,10 @@ class Recipe:
             and step < self.turn_until * self.steps
         )
 
+    def exact(self, step: int) -> bool:
+        """Whether matrix products of this step are to be in float32."""
+        return step >= self.float32_from * self.steps
+
     def to_dict(self) -> dict:
         """The recipe as plain values, for records and checkpoints."""
         return asdict(self)
@@ -120,7 +131,16 @@ FAST = Recipe(
     calm_start=0.8,
     turn_every=300,
 )
-RECIPES = {recipe.name: recipe for recipe in (REFERENCE, FAST)}
+# FlatHGN: GELU bears a higher rate than ReLU, and nothing is there to be silenced.
+ENERGIES = replace(
+    FAST,
+    name="energies",
+    learning_rate=5e-3,
+    alpha_start=1.0,
+    turn_every=0,
+    float32_from=0.75,
+)
+RECIPES = {recipe.name: recipe for recipe in (REFERENCE, FAST, ENERGIES)}
 
 
 def get_recipe(name: str, **changes) -> Recipe:
@@ -138,13 +158,14 @@ def get_recipe(name: str, **changes) -> Recipe:
     return replace(RECIPES[name], **changes)
 
 
-def bear_invariant(network: GraphNetwork, dim: int) -> None:
+def bear_invariant(network: GraphNetwork | FlatHGN, dim: int) -> None:
     """Start φᵉ from differences of positions, blind to what φᵛ knows anyway (in place).
 
     φᵛ sees the receiver's mass and velocity itself, so messages need not carry them; left to
     itself a network multiplies the force by some function of the receiver's mass, which φᵛ
     divides out again, and its messages are neither force nor acceleration. The receiver's
-    charge stays in sight: without it messages become fields, force per charge.
+    charge stays in sight: without it messages become fields, force per charge. A pair energy
+    starts from the difference of positions alone: momenta belong to the self energies.
 
     Args:
         network: a fresh network whose first `dim` node features are the position.
@@ -156,18 +177,13 @@ def bear_invariant(network: GraphNetwork, dim: int) -> None:
         # One difference instead of two positions: √2 keeps the variance of what neurons see.
         first[:, features : features + dim] *= math.sqrt(2.0)
         first[:, :dim] = -first[:, features : features + dim]
-        first[:, _known_to_receiver(network, dim)] = 0.0
+        first[:, network.unseen()] = 0.0
         network.node_model[0].weight[:, :dim] = 0.0
 
 
-def stay_blind(network: GraphNetwork, dim: int) -> None:
+def stay_blind(network: GraphNetwork | FlatHGN) -> None:
     """Drop the gradient by which φᵉ would learn to see what φᵛ knows anyway (in place)."""
-    network.edge_model[0].weight.grad[:, _known_to_receiver(network, dim)] = 0.0
-
-
-def _known_to_receiver(network: GraphNetwork, dim: int) -> list[int]:
-    """Columns of φᵉ's first matrix that read the receiver's velocity and mass."""
-    return [*range(dim, 2 * dim), network.features - 1]
+    network.edge_model[0].weight.grad[:, network.unneeded()] = 0.0
 
 
 def turn_to_principal_axes(

@@ -5,6 +5,7 @@ knows one pair, so its sum works for any number of bodies. `SymbolicDynamics` is
 with φᵉ replaced by equations and φᵛ by the linear map that appendix A.3 says it must be.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -78,26 +79,34 @@ def symbolic_dynamics(regressions, states, accelerations) -> SymbolicDynamics:
 
 
 def network_dynamics(network: GraphNetwork) -> Accelerations:
-    """A trained network as a function states [systems, bodies, w] -> accelerations."""
+    """A trained network as a function states [systems, bodies, w] -> accelerations, in float64.
+
+    An adaptive integrator takes the rounding of float32 for the wiggles of a force.
+    """
+    network = copy.deepcopy(network).double()
 
     def accelerations(states: np.ndarray) -> np.ndarray:
         systems, bodies, width = states.shape
-        x = torch.as_tensor(states.reshape(-1, width), dtype=torch.float32)
+        x = torch.as_tensor(states.reshape(-1, width), dtype=torch.float64)
         with torch.no_grad():
             predicted, _ = network(x, complete_graph(bodies, systems))
-        return predicted.numpy().astype(np.float64).reshape(systems, bodies, -1)
+        return predicted.numpy().reshape(systems, bodies, -1)
 
     return accelerations
 
 
-def rollout(accelerations: Accelerations, initial, dt: float, steps: int) -> np.ndarray:
+def rollout(
+    accelerations: Accelerations, initial, dt: float, steps: int, tolerance: float = 1e-5
+) -> np.ndarray:
     """Integrate learned dynamics from given states, snapshots dt apart.
 
     Args:
-        accelerations: states [systems, bodies, 2 dim + 2] -> [systems, bodies, dim].
+        accelerations: states [systems, bodies, 2 dim + 2] -> [systems, bodies, dim], or, from
+            `symlib.energy_rollout`, dx/dt and dv/dt side by side, [systems, bodies, 2 dim].
         initial: shape [systems, bodies, 2 dim + 2].
         dt: time between snapshots.
         steps: snapshots, the initial one included.
+        tolerance: of one integration step, relative; a tenth of it absolute.
 
     Returns:
         Shape [systems, steps, bodies, 2 dim + 2]; NaN from where the integration broke down.
@@ -115,15 +124,17 @@ def rollout(accelerations: Accelerations, initial, dt: float, steps: int) -> np.
         def slope(_, y, k=k):
             state = np.concatenate([y.reshape(bodies, -1), initial[k, :, 2 * dim :]], axis=1)
             pull = accelerations(state[None])[0]
-            return np.concatenate([state[:, dim : 2 * dim], pull], axis=1).ravel()
+            if pull.shape[1] == dim:
+                pull = np.concatenate([state[:, dim : 2 * dim], pull], axis=1)
+            return pull.ravel()
 
         solved = solve_ivp(
             slope,
             (0.0, times[-1]),
             initial[k, :, : 2 * dim].ravel(),
             t_eval=times,
-            rtol=1e-5,
-            atol=1e-6,
+            rtol=tolerance,
+            atol=0.1 * tolerance,
         )
         reached = solved.y.T.reshape(-1, bodies, 2 * dim)
         out[k, : len(reached), :, : 2 * dim] = reached

@@ -7,6 +7,8 @@ a record that cannot be read is named on the page and left out.
 from pathlib import Path
 
 from symlib.errors import InputError
+from symlib.networks import FLATHGN
+from symlib.paper import TABLE_3
 from symlib.presets import PRESETS
 from symlib.results import read_record
 
@@ -48,7 +50,7 @@ def largest_preset(records: list[dict]) -> list[dict]:
 
 
 def discoveries(records: list[dict] | None = None, folder: Path | None = None) -> str:
-    """A Markdown table of discoveries, one row each.
+    """A Markdown table of discoveries by message passing, one row each.
 
     Args:
         records: of `symlib discover`; those on record at the largest preset when None.
@@ -62,7 +64,8 @@ def discoveries(records: list[dict] | None = None, folder: Path | None = None) -
     source = "just measured"
     if records is None:
         records, problems = read_discoveries(folder)
-        records, source = largest_preset(records), "on record"
+        records = [r for r in largest_preset(records) if r["model"] != FLATHGN]
+        source = "on record"
     if not records:
         return "*No run is on record yet.*"
     lines = ["| run | R² | loss (trivial) | equation | recovered |", "|---|---|---|---|---|"]
@@ -76,15 +79,59 @@ def discoveries(records: list[dict] | None = None, folder: Path | None = None) -
             f"| {record['test_loss']:.3g} ({record['trivial_loss']:.3g}) "
             f"| `{short(record['equation'])}` | {'yes' if record['recovered'] else 'no'} |"
         )
+    what = "R² of the better of force and acceleration over the kept 90%"
+    lines += ["", f"*{what}, {source}: {_made(records)}.*"]
+    lines += [f"\n*Left out: {problem}.*" for problem in problems]
+    return "\n".join(lines)
+
+
+def flathgn(records: list[dict] | None = None, folder: Path | None = None) -> str:
+    """A Markdown table of FlatHGN's losses (Table 3) and of what its energies said.
+
+    Args:
+        records: of `symlib discover --model flathgn`; those on record when None.
+        folder: where the records lie; book/results/discover when None.
+    """
+    problems: list[str] = []
+    source = "just measured"
+    if records is None:
+        records, problems = read_discoveries(folder)
+        records = [r for r in largest_preset(records) if r["model"] == FLATHGN]
+        source = "on record"
+    if not records:
+        return "*No run is on record yet.*"
+    lines = [
+        "| run | loss | paper | trivial | R² of force | pair energy | yes? | self energy | yes? |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for record in sorted(records, key=lambda r: (r["law"], r["dim"], r["seed"])):
+        theirs = TABLE_3.get((record["law"], record["dim"]), {}).get(FLATHGN)
+        name = f"{record['law'].split(':')[-1].lower()}-{record['dim']}"
+        cells = [
+            f"{name}, seed {record['seed']}",
+            f"{record['test_loss']:.3g}",
+            "" if theirs is None else f"{theirs:g}",
+            f"{record['trivial_loss']:.3g}",
+            f"{record['r2']['force']['kept90']:.4f}",
+            f"`{short(record['equation'])}`",
+            "yes" if record["pair_recovered"] else "no",
+            f"`{short(record['self_equation'])}`",
+            "yes" if record["self_recovered"] else "no",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", f"*R² over the kept 90%, {source}: {_made(records)}.*"]
+    lines += [f"\n*Left out: {problem}.*" for problem in problems]
+    return "\n".join(lines)
+
+
+def _made(records: list[dict]) -> str:
+    """Preset, steps and cores of some records, each combination once."""
     made = {
         f"preset `{r['preset']}`, {r['steps']:,} steps, "
         f"{r['provenance']['hardware']['cores']} cores"
         for r in records
     }
-    what = "R² of the better of force and acceleration over the kept 90%"
-    lines += ["", f"*{what}, {source}: {'; '.join(sorted(made))}.*"]
-    lines += [f"\n*Left out: {problem}.*" for problem in problems]
-    return "\n".join(lines)
+    return "; ".join(sorted(made))
 
 
 def bench_training(folder: Path | None = None) -> str:

@@ -23,13 +23,9 @@ from tqdm import tqdm
 from symlib.checkpoints import load_optimiser, load_weights, save_checkpoint
 from symlib.errors import InputError, NonFiniteLoss
 from symlib.graphs import complete_graph
-from symlib.models import (
-    WEIGHT_PENALTY,
-    GraphNetwork,
-    particle_network,
-    prediction_loss,
-    weight_penalty,
-)
+from symlib.hamiltonian import FlatHGN
+from symlib.models import WEIGHT_PENALTY, GraphNetwork, weight_penalty
+from symlib.networks import FLATHGN, fresh_network
 from symlib.recipes import (
     Recipe,
     bear_invariant,
@@ -50,7 +46,7 @@ class Run:
     resumed_at: the step from which this call went on (0 for a fresh run).
     """
 
-    network: GraphNetwork
+    network: GraphNetwork | FlatHGN
     recipe: Recipe
     seed: int
     history: list[dict] = field(default_factory=list)
@@ -77,7 +73,7 @@ def train(
     """Train a network to predict the accelerations of all bodies.
 
     Args:
-        model: standard, bottleneck, l1 or kl.
+        model: standard, bottleneck, l1, kl or flathgn.
         states: shape [snapshots, bodies, 2 dim + 2], dimensionless.
         accelerations: shape [snapshots, bodies, dim], dimensionless.
         recipe: steps, batch, schedule (see `symlib.recipes`).
@@ -102,8 +98,10 @@ def train(
     if threads < 1:
         raise InputError(f"threads: at least one is needed, got {threads!r}")
     inputs, targets = _tensors(states, accelerations)
+    if model == FLATHGN:
+        _check_masses(inputs)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    network = particle_network(model, targets.shape[2], seed)
+    network = fresh_network(model, targets.shape[2], seed)
     if recipe.born_invariant:
         bear_invariant(network, targets.shape[2])
     network.to(place)
@@ -180,22 +178,21 @@ class _Loop:
         self.edges = complete_graph(self.bodies, run.recipe.batch).to(place)
         self.calmest = _calmest(targets) if run.recipe.calm_start < 1 else None
         self.sums, self.count = torch.zeros(2, device=place), 0
-        self.bfloat16 = use_bfloat16(run.recipe, place)
+        self.bfloat16 = self.may_round = use_bfloat16(run.recipe, place)
         self.loss = _compiled(self.objective) if run.recipe.compiled else self.objective
 
     def objective(self, x, y, noise, alpha):
         """L and the parts that are reported: the gradient goes through the first."""
         network = self.run.network
         with torch.autocast(self.place.type, torch.bfloat16, enabled=self.bfloat16):
-            predicted, raw = network(x, self.edges, noise)
-        prediction = prediction_loss(predicted.float(), y)
-        messages = network.rule.penalty(raw.float())
-        total = prediction + alpha * messages + WEIGHT_PENALTY * weight_penalty(network)
+            fit, prediction, messages = network.losses(x, self.edges, y, noise)
+        total = fit + alpha * messages + WEIGHT_PENALTY * weight_penalty(network)
         return total, torch.stack([prediction.detach(), messages.detach()])
 
     def step(self, adam, schedule) -> torch.Tensor:
         run, rule = self.run, self.run.network.rule
         rng = np.random.Generator(np.random.Philox(key=[run.seed, run.steps]))
+        self.bfloat16 = self.may_round and not run.recipe.exact(run.steps)
         chosen = self._choose(rng).to(self.place)
         shift = run.recipe.augmentation * rng.standard_normal((run.recipe.batch, 1, self.dim))
         x = self.inputs[chosen].clone()
@@ -213,7 +210,7 @@ class _Loop:
             return parts * float("nan")
         total.backward()
         if run.recipe.born_invariant and run.steps < run.recipe.blind_until * run.recipe.steps:
-            stay_blind(run.network, self.dim)
+            stay_blind(run.network)
         adam.step()
         schedule.step()
         self.sums += parts
@@ -314,7 +311,8 @@ def _tensors(states, accelerations) -> tuple[torch.Tensor, torch.Tensor]:
     targets = torch.from_numpy(np.array(accelerations, dtype=np.float32))
     if inputs.ndim != 3 or inputs.shape[2] not in (6, 8):
         raise InputError(
-            "states: shape [snapshots, bodies, 2 dim + 2] with dim 2 or 3 is needed, "
+            "states: shape [snapshots, bodies, 2 dim + 2], rows of [position, velocity, charge, "
+            "mass], with dim 2 or 3 is needed, "
             f"got {tuple(inputs.shape)}"
         )
     if len(inputs) == 0:
@@ -327,6 +325,16 @@ def _tensors(states, accelerations) -> tuple[torch.Tensor, torch.Tensor]:
         if bad:
             raise InputError(f"{name}: {bad} snapshots hold NaN or infinity; leave them out")
     return inputs, targets
+
+
+def _check_masses(inputs: torch.Tensor) -> None:
+    """Momenta are m v and accelerations a force over m: without masses there is no FlatHGN."""
+    bad = int((inputs[..., -1] <= 0).any(dim=1).sum())
+    if bad:
+        raise InputError(
+            f"states: {bad} of {len(inputs)} snapshots hold a mass that is zero or negative (the "
+            "last column); flathgn works in momenta m v and needs every mass to be positive"
+        )
 
 
 def _fingerprint(inputs: torch.Tensor, targets: torch.Tensor) -> list:

@@ -17,6 +17,8 @@ _HOME = {
     "BUDGETS": "budget",
     "recovered": "verdict",
     "Verdict": "verdict",
+    "recovered_pair_energy": "energy_verdict",
+    "recovered_self_energy": "energy_verdict",
     "parse_equation": "parsing",
     "equation_text": "parsing",
     "complexity": "complexity",

@@ -7,6 +7,7 @@ exactly and with the softening at will, for any law made of the operations below
 """
 
 from functools import reduce
+from itertools import combinations
 
 import jax
 import jax.numpy as jnp
@@ -166,6 +167,12 @@ def true_forces(law: PairPotential, dim: int, columns: dict[str, np.ndarray]) ->
 
 
 def conditions(expr: sp.Expr) -> list:
-    """Every comparison inside a formula."""
-    found = [arg for arg in sp.preorder_traversal(expr) if arg.is_Relational]
+    """Every comparison inside a formula; Max and Min compare, too."""
+    found = []
+    for arg in sp.preorder_traversal(expr):
+        if isinstance(arg, sp.Max | sp.Min):
+            found += [sp.Ge(a, b) for a, b in combinations(arg.args, 2)]
+        else:
+            found.append(arg)
+    found = [arg for arg in found if arg.is_Relational]
     return reduce(lambda seen, one: seen if one in seen else [*seen, one], found, [])

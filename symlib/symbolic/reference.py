@@ -4,6 +4,7 @@ Points are of two kinds: like the training data (distances mostly 0.3 to 4, logn
 masses), and beyond them (distances from 0.1 to 10, heavier and lighter bodies).
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -11,8 +12,9 @@ import numpy as np
 import sympy as sp
 
 from symlib.potentials import PairPotential
-from symlib.symbolic.expressions import compile_expression, evaluate, symbol
+from symlib.symbolic.expressions import Form, evaluate, symbol
 from symlib.symbolic.law_form import Untraceable, conditions, strength, true_forces
+from symlib.symbolic.snapping import Snapped, snap
 
 _POINTS = 400
 # Points this close to a threshold of the law or the equation are left out: where exactly a
@@ -24,17 +26,47 @@ _STEP_BAND = 0.04
 class Reference:
     """One form of the truth on a fixed set of points.
 
-    law, quantity ("force" or "acceleration"), softening; X: [n, variables]; basis: [n, dim];
-    weight: [n], 1 / the force's typical size; train: [n], points like the training data.
+    what: in words, e.g. "the force of r2"; quantity: "force" or "acceleration"; softening;
+    names: of the variables; X: [n, variables]; basis: [n, dim]; weight: [n], 1 / the force's
+    typical size; train: [n], points like the training data.
+
+    `energy_verdict.py` has another kind, whose values are the gradients of an energy.
     """
 
-    law: str
+    what: str
     quantity: str
     softening: float
+    names: tuple[str, ...]
     X: np.ndarray
     basis: np.ndarray
     weight: np.ndarray
     train: np.ndarray
+
+    # Whether an additive constant is allowed, and how a reason speaks of the comparison.
+    offset = True
+    compared = "the equation"
+    apart = ""
+
+    def agreement(self, a: np.ndarray) -> str:
+        """A yes in words; a: the coefficients that were found."""
+        return f"proportional to a component of {self.what}"
+
+    def run(self, form: Form) -> Callable[[Sequence[float]], np.ndarray]:
+        """function(constants) -> what is compared with the truth, [n]."""
+        compiled = form.compile(self.names)
+        return lambda constants: compiled(constants, self.X)
+
+    def values(self, expr: sp.Expr) -> np.ndarray:
+        """What is compared with the truth, [n]."""
+        return self.run(Form(expr, (), np.empty(0), ()))(())
+
+    def snap(self, form: Form) -> Snapped:
+        """The form's constants, moved into the span of the truth (`snapping.py`)."""
+        return snap(self.run(form), form.values, self.basis, self.weight, self.offset)
+
+    def terms(self, terms: list[sp.Expr]) -> list[sp.Expr]:
+        """Those terms of a sum that have to be like the truth."""
+        return terms
 
 
 def points(dim: int, seed: int = 20200619) -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +87,7 @@ def points(dim: int, seed: int = 20200619) -> tuple[np.ndarray, np.ndarray]:
     return np.column_stack([masses, charges, d, np.linalg.norm(d, axis=1)]), train
 
 
-def _weights(size: np.ndarray, r: np.ndarray) -> np.ndarray:
+def weights(size: np.ndarray, r: np.ndarray) -> np.ndarray:
     """1 / the typical force, so that a law's far and near ranges count alike.
 
     Typical is the force itself, but no less than a tenth of what it is at comparable
@@ -68,26 +100,24 @@ def _weights(size: np.ndarray, r: np.ndarray) -> np.ndarray:
     return 1.0 / np.maximum(np.maximum(size, 0.1 * nearby), floor)
 
 
-def _clear_of_steps(expressions, X, names) -> np.ndarray:
-    slots = {symbol(name): i for i, name in enumerate(names)}
-    columns = [X[:, i] for i in range(X.shape[1])]
+def clear_of_steps(steps, X, names) -> np.ndarray:
+    """Which points [n] are not close to a threshold of these comparisons."""
     clear = np.ones(len(X), dtype=bool)
-    for expr in expressions:
-        for condition in conditions(expr):
-            left, right = (
-                np.broadcast_to(
-                    np.asarray(compile_expression(side, slots)(columns), dtype=float), (len(X),)
-                )
-                for side in (condition.lhs, condition.rhs)
-            )
-            clear &= np.abs(left - right) > _STEP_BAND * (np.abs(left) + np.abs(right)) / 2
-    return clear
+    for condition in steps:
+        # A charge is -1 or 1, on a known side of any threshold.
+        if {s.name for s in condition.free_symbols} <= {"q", "q1", "q2"}:
+            continue
+        left, right = (evaluate(side, X, names) for side in (condition.lhs, condition.rhs))
+        with np.errstate(all="ignore"):
+            clear &= ~(np.abs(left - right) <= _STEP_BAND * (np.abs(left) + np.abs(right)) / 2)
+    # A comparison that is close everywhere is no threshold in space.
+    return clear if clear.mean() > 0.1 else np.ones(len(X), dtype=bool)
 
 
 @lru_cache(maxsize=32)
 def _truth(law: PairPotential, dim: int) -> tuple[sp.Expr | None, tuple[np.ndarray, ...]]:
     """The law's formula (None: by values only), and its force, softened or not, at `points`."""
-    names = _names(dim)
+    names = pair_variables(dim)
     X, _ = points(dim)
     columns = {name: X[:, i] for i, name in enumerate(names)}
     d, r = X[:, 4 : 4 + dim], X[:, -1]
@@ -106,31 +136,50 @@ def _truth(law: PairPotential, dim: int) -> tuple[sp.Expr | None, tuple[np.ndarr
     return formula, tuple(forces)
 
 
-def _names(dim: int) -> list[str]:
+def pair_variables(dim: int) -> list[str]:
+    """What an equation of two bodies may contain, in the order of the columns of X."""
     return ["m1", "m2", "q1", "q2", *("dx", "dy", "dz")[:dim], "r"]
 
 
-def references(law: PairPotential, dim: int, equation: sp.Expr) -> list[Reference]:
+def thresholds(law: PairPotential, dim: int) -> list | None:
+    """The comparisons inside the law's formula; None where it has no formula."""
+    formula, _ = _truth(law, dim)
+    return None if formula is None else conditions(formula)
+
+
+def references(law: PairPotential, dim: int, equation: sp.Expr) -> tuple[Reference, ...]:
     """Force and acceleration, without softening, with it in the distance, and throughout.
 
     A potential that cannot be written as a formula (see `law_form.py`) is judged by its
     values; its thresholds, if it has some, are then not known and not spared.
     """
+    return _references(law, dim, tuple(conditions(equation)))
+
+
+@lru_cache(maxsize=32)
+def _references(law: PairPotential, dim: int, steps: tuple) -> tuple[Reference, ...]:
+    names = pair_variables(dim)
     X, train = points(dim)
-    formula, forces = _truth(law, dim)
-    steps = [equation] if formula is None else [equation, formula]
-    clear = _clear_of_steps(steps, X, _names(dim))
+    _, forces = _truth(law, dim)
+    clear = clear_of_steps([*steps, *(thresholds(law, dim) or [])], X, names)
     out = []
     for force in forces:
         for quantity, basis in (("force", force), ("acceleration", force / X[:, :1])):
             keep = clear & np.all(np.isfinite(basis), axis=1)
-            weight = _weights(np.linalg.norm(basis[keep], axis=1), X[keep, -1])
+            weight = weights(np.linalg.norm(basis[keep], axis=1), X[keep, -1])
             out.append(
                 Reference(
-                    law.name, quantity, law.softening, X[keep], basis[keep], weight, train[keep]
+                    f"the {quantity} of {law.name}",
+                    quantity,
+                    law.softening,
+                    tuple(names),
+                    X[keep],
+                    basis[keep],
+                    weight,
+                    train[keep],
                 )
             )
-    return out
+    return tuple(out)
 
 
 def _trusted_formula(law: PairPotential, dim: int, X, names) -> sp.Expr | None:

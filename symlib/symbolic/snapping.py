@@ -8,14 +8,15 @@ constant had to move says whether it was the law's form already, or one with an 
 (a constant that has to vanish) or another power (an exponent that has to move).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from symlib.symbolic.expressions import Form
-
 # What counts as zero for a residual, relative to the force.
 IDENTITY = 1e-6
+# Beyond this the sum of squares is no finite number.
+LARGEST = 1e120
 _ITERATIONS = 60
 _HOLD = 10.0
 
@@ -33,9 +34,17 @@ class Snapped:
         return self.residual < IDENTITY
 
 
-def span_fit(values, basis, weight):
-    """Weighted least squares of values [n] on basis [n, dim] and 1: coefficients [dim + 1]."""
-    design = np.column_stack([basis, np.ones(len(values))]) * weight[:, None]
+def _design(basis, weight, offset):
+    columns = [basis, np.ones(len(basis))] if offset else [basis]
+    return np.column_stack(columns) * weight[:, None]
+
+
+def span_fit(values, basis, weight, offset: bool = True):
+    """Weighted least squares of values [n] on basis [n, dim] and 1: coefficients [dim + 1].
+
+    Without `offset` the 1 is left out: coefficients [dim].
+    """
+    design = _design(basis, weight, offset)
     coefficients, *_ = np.linalg.lstsq(design, values * weight, rcond=None)
     return coefficients
 
@@ -45,29 +54,36 @@ def _outside(values, span):
     return values - span @ (span.T @ values)
 
 
-def snap(form: Form, names, X, basis, weight) -> Snapped:
-    """Move a form's constants into the span of `basis` and 1.
+def snap(
+    run: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    basis: np.ndarray,
+    weight: np.ndarray,
+    offset: bool = True,
+) -> Snapped:
+    """Move an equation's constants into the span of `basis` and 1.
 
     Args:
-        form: the equation; X: points [n, len(names)]; basis: force components [n, dim];
-        weight: [n], the inverse of the force's typical size at each point.
+        run: constants -> the equation's values [n]; start: the constants as they are;
+        basis: force components [n, dim]; weight: [n], the inverse of the force's typical
+        size at each point; offset: whether 1, an additive constant, is part of the span.
     """
-    run = form.compile(names)
-    design = np.column_stack([basis, np.ones(len(X))]) * weight[:, None]
+    design = _design(basis, weight, offset)
     span, triangle = np.linalg.qr(design / np.linalg.norm(design, axis=0))
     span = span[:, np.abs(np.diag(triangle)) > 1e-12]
-    scale = np.where(form.values == 0, 1.0, np.abs(form.values))
+    scale = np.where(start == 0, 1.0, np.abs(start))
 
     # The force's part of the span, the additive constant apart: its size is to be held.
-    last = design[:, -1] / np.linalg.norm(design[:, -1])
-    force_span, _ = np.linalg.qr(
-        basis * weight[:, None] - np.outer(last, last @ (basis * weight[:, None]))
-    )
+    force = basis * weight[:, None]
+    if offset:
+        last = design[:, -1] / np.linalg.norm(design[:, -1])
+        force = force - np.outer(last, last @ force)
+    force_span, _ = np.linalg.qr(force)
 
     def parts(constants):
         """What is outside the span, and the coordinates of the force inside."""
-        values = run(constants, X) * weight
-        if not np.all(np.isfinite(values)):
+        values = run(constants) * weight
+        if not np.all(np.abs(values) < LARGEST):
             return None
         return _outside(values, span), force_span.T @ values
 
@@ -76,7 +92,7 @@ def snap(form: Form, names, X, basis, weight) -> Snapped:
             return np.inf
         return float(np.linalg.norm(found[0]) / max(np.linalg.norm(found[1]), 1e-300))
 
-    constants = form.values.copy()
+    constants = start.copy()
     here = parts(constants)
     best = relative(here)
     for _ in range(_ITERATIONS):
@@ -100,7 +116,7 @@ def snap(form: Form, names, X, basis, weight) -> Snapped:
         columns.append(np.append(left, _HOLD * size))
         system = np.column_stack(columns) / size
         # Of all ways into the span the one that leads least far from the equation as it was.
-        so_far = np.append((constants - form.values) / scale, 0.0)
+        so_far = np.append((constants - start) / scale, 0.0)
         wanted = np.append(-left, 0.0) / size + system @ so_far
         # Damped by the residual itself: far from the span, a direction in which it hardly
         # changes must not be followed far, and near it the damping vanishes.

@@ -13,6 +13,7 @@ The same strictness holds for the paper's own successes: IF(r > 2, (a·d) r, 0) 
 the force beyond r = 2 goes as (r - 1), not as r².
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -20,11 +21,11 @@ import sympy as sp
 
 from symlib.errors import InputError
 from symlib.potentials import DIMENSIONS, PairPotential, get_law
-from symlib.symbolic.expressions import Form, evaluate, form_of, symbol
+from symlib.symbolic.expressions import Form, form_of, symbol
 from symlib.symbolic.parsing import equation_text, parse_equation
-from symlib.symbolic.reference import Reference, references
+from symlib.symbolic.reference import Reference, pair_variables, references
 from symlib.symbolic.simplify import expanded, simplify_equation
-from symlib.symbolic.snapping import IDENTITY, Snapped, snap, span_fit
+from symlib.symbolic.snapping import IDENTITY, LARGEST, Snapped, span_fit
 
 # How far a constant may move (relative), and an exponent.
 CONSTANT_TOLERANCE = 0.10
@@ -43,6 +44,9 @@ class Verdict:
     proportional to (None if neither); coefficients: the direction a [dim]; constant: b;
     error: mean error on fresh points outside the training range, relative to the force
     there, of the best a · force + b (NaN where none exists).
+
+    Of an energy (`energy_verdict.py`): quantity "pair energy" or "self energy"; one
+    coefficient, the factor in front of the true energy; no constant; error: of the gradient.
     """
 
     recovered: bool
@@ -66,11 +70,15 @@ class Verdict:
 
 def variables(dim: int) -> list[str]:
     """What an equation of a message may contain (appendix C)."""
-    return ["m1", "m2", "q1", "q2", *("dx", "dy", "dz")[:dim], "r"]
+    return pair_variables(dim)
 
 
-def _expression(equation, dim: int) -> sp.Expr:
-    names = variables(dim)
+def read_expression(equation, names: Sequence[str]) -> sp.Expr:
+    """An equation in these variables, from text, sympy or a `Regression`.
+
+    Raises:
+        InputError: another type, text that cannot be read, or an unknown variable.
+    """
     if isinstance(equation, str):
         return parse_equation(equation, names)
     if not isinstance(equation, sp.Basic) and callable(getattr(equation, "sympy", None)):
@@ -83,9 +91,7 @@ def _expression(equation, dim: int) -> sp.Expr:
         )
     unknown = sorted({s.name for s in equation.free_symbols} - set(names))
     if unknown:
-        raise InputError(
-            f"equation: unknown variable {unknown[0]!r} in {dim}D; known are {', '.join(names)}"
-        )
+        raise InputError(f"equation: unknown variable {unknown[0]!r}; known are {', '.join(names)}")
     return equation.xreplace({s: symbol(s.name) for s in equation.free_symbols})
 
 
@@ -101,13 +107,23 @@ def recovered(equation, law: "str | PairPotential", dim: int) -> Verdict:
     Raises:
         InputError: an equation that cannot be read, an unknown law, another dimension.
     """
-    if dim not in DIMENSIONS:
-        raise InputError(f"dim: expected 2 or 3, got {dim!r}")
+    check_dimension(dim)
     law = get_law(law)
-    expr = simplify_equation(_expression(equation, dim))
+    expr = simplify_equation(read_expression(equation, variables(dim)))
     if not expr.free_symbols:
         return Verdict(False, "the equation is a constant", expr)
-    found = [_judge(expr, reference, dim) for reference in references(law, dim, expr)]
+    return judge(expr, references(law, dim, expr))
+
+
+def check_dimension(dim: int) -> None:
+    """InputError unless dim is 2 or 3."""
+    if dim not in DIMENSIONS:
+        raise InputError(f"dim: expected 2 or 3, got {dim!r}")
+
+
+def judge(expr: sp.Expr, truths: Sequence[Reference]) -> Verdict:
+    """Yes if the equation agrees with one form of the truth, else the no of the closest."""
+    found = [_judge(expr, reference) for reference in truths]
     yes = [verdict for verdict, _ in found if verdict]
     if yes:
         return min(yes, key=lambda verdict: verdict.error)
@@ -115,16 +131,18 @@ def recovered(equation, law: "str | PairPotential", dim: int) -> Verdict:
     return verdict
 
 
-def _judge(expr: sp.Expr, reference: Reference, dim: int) -> tuple[Verdict, float]:
+def _judge(expr: sp.Expr, reference: Reference) -> tuple[Verdict, float]:
     """Verdict against one form of the truth, and how far off it is (to choose a reason)."""
-    names = variables(dim)
     X, basis, weight, train = reference.X, reference.basis, reference.weight, reference.train
-    values = evaluate(expr, X, names)
-    if not np.all(np.isfinite(values)):
-        where = X[np.argmin(np.isfinite(values)), -1]
-        return Verdict(False, f"it has no finite value at r = {where:.3g}", expr), np.inf
-    *a, b = span_fit(values[train], basis[train], weight[train])
-    fit = basis @ a + b
+    values = reference.values(expr)
+    usable = np.abs(values) < LARGEST
+    if not np.all(usable):
+        where = X[np.argmin(usable), -1]
+        at = f"at {reference.names[-1]} = {where:.3g}"
+        return Verdict(False, f"{reference.compared} has no finite value {at}", expr), np.inf
+    a = span_fit(values[train], basis[train], weight[train], reference.offset)
+    a, b = (a[:-1], float(a[-1])) if reference.offset else (a, None)
+    fit = basis @ a + (b or 0.0)
     force = weight * np.abs(basis @ a)
     error = float(np.mean((weight * np.abs(values - fit))[~train]))
     error /= max(float(np.mean(force[~train])), 1e-300)
@@ -136,20 +154,20 @@ def _judge(expr: sp.Expr, reference: Reference, dim: int) -> tuple[Verdict, floa
             expr,
             reference.quantity if yes else None,
             tuple(map(float, a)),
-            float(b),
+            b,
             error,
         )
 
     form = form_of(expr)
-    moved = snap(form, names, X, basis, weight)
+    moved = reference.snap(form)
     # Ranked: how well the form fits after moving constants, then before.
     distance = moved.residual + 1e-3 * min(error, 1e3)
-    what = f"the {reference.quantity} of {reference.law}"
-    objection = _objection(expr, form, moved, reference, names, what)
+    what = reference.what
+    objection = _objection(expr, form, moved, reference)
     if objection:
         return say(False, objection), distance + 1.0
     if not np.any(np.abs(a) > 0) or float(np.mean(force)) < IDENTITY * float(
-        np.mean(weight * np.abs(values - b))
+        np.mean(weight * np.abs(values - (b or 0.0)))
     ):
         return say(False, f"it has no part proportional to {what}"), distance
     if not error < VALUE_TOLERANCE:
@@ -160,14 +178,14 @@ def _judge(expr: sp.Expr, reference: Reference, dim: int) -> tuple[Verdict, floa
         ), distance
     return say(
         True,
-        f"proportional to a component of {what}; outside the training range within {error:.2%}",
+        f"{reference.agreement(a)}; outside the training range within {error:.2%}",
     ), distance
 
 
-def _share(extra: sp.Expr, expr: sp.Expr, reference: Reference, names) -> float:
-    X, weight = reference.X[reference.train], reference.weight[reference.train]
-    part = np.abs(evaluate(extra, X, names)) * weight
-    whole = np.abs(evaluate(expr, X, names)) * weight
+def _share(extra: sp.Expr, expr: sp.Expr, reference: Reference) -> float:
+    train, weight = reference.train, reference.weight[reference.train]
+    part = np.abs(reference.values(extra)[train]) * weight
+    whole = np.abs(reference.values(expr)[train]) * weight
     return float(np.mean(part) / max(np.mean(whole), 1e-300))
 
 
@@ -175,24 +193,23 @@ def _short(expr: sp.Expr) -> str:
     return str(expr.xreplace({n: sp.Float(n, 4) for n in expr.atoms(sp.Float)}))
 
 
-def _extra(term: sp.Expr, expr, reference, names, what) -> str:
-    share = _share(term, expr, reference, names)
-    return f"extra term {_short(term)} ({share:.2g} of the equation), which {what} lacks"
+def _extra(term: sp.Expr, expr: sp.Expr, reference: Reference) -> str:
+    share = f"{_share(term, expr, reference):.2g} of {reference.compared}"
+    return f"extra term {_short(term)} ({share}), which {reference.what} lacks"
 
 
-def _objection(
-    expr: sp.Expr, form: Form, moved: Snapped, reference: Reference, names, what: str
-) -> str | None:
+def _objection(expr: sp.Expr, form: Form, moved: Snapped, reference: Reference) -> str | None:
     """Why the equation has not the law's form; None if it has."""
+    what = reference.what
     if not moved.exact:
-        extra = _foreign_terms(expr, reference, names)
+        extra = _foreign_terms(expr, reference)
         if extra is not None:
-            return _extra(extra, expr, reference, names, what)
+            return _extra(extra, expr, reference)
         return (
-            f"it is not proportional to {what} for any constants: at best "
-            f"{min(moved.residual, 9.99):.1%} of it is left over"
+            f"it is not proportional to {what} for any constants{reference.apart}: at best "
+            f"{min(moved.residual, 9.99):.1%} of {reference.compared} is left over"
         )
-    values = evaluate(expr, reference.X, names)
+    values = reference.values(expr)
     force = float(np.mean(np.abs(values - np.median(values))[reference.train]))
     for i, (old, new) in enumerate(zip(form.values, moved.constants, strict=True)):
         change = abs(new - old) / max(abs(old), 1e-300)
@@ -207,7 +224,7 @@ def _objection(
             without[i] = 0.0
             if abs(new) < 0.5 * abs(old):
                 gone = simplify_equation(form.fill(form.values) - form.fill(without))
-                return _extra(gone, expr, reference, names, what)
+                return _extra(gone, expr, reference)
             return f"a constant {old:.4g} would have to be {new:.4g} for {what}"
     return None
 
@@ -218,35 +235,29 @@ def _small_jump(form: Form, i: int, move: float, force: float) -> bool:
 
 
 def _is_softening(form: Form, i: int, reference: Reference) -> bool:
-    """A constant added to r itself and not much larger than the softening."""
+    """A constant added to r, or to a multiple of r, and not much larger than the softening."""
     constant, r = form.symbols[i], symbol("r")
-    if abs(form.values[i]) > 3 * max(reference.softening, 0.0):
-        return False
+    known = {s: sp.Float(float(v)) for s, v in zip(form.symbols, form.values, strict=True)}
+
+    def softens(home: sp.Add) -> bool:
+        factor = (home - constant).xreplace(known) / r
+        if not factor.is_number:
+            return False
+        return abs(float(known[constant])) <= 3 * reference.softening * abs(float(factor))
+
     homes = [n for n in sp.preorder_traversal(form.expr) if n.is_Add and constant in n.args]
-    return bool(homes) and all(
-        len(home.args) == 2
-        and any(
-            arg == r
-            or (
-                arg.is_Mul
-                and arg.free_symbols >= {r}
-                and not (arg.free_symbols - {r} - set(form.symbols))
-            )
-            for arg in home.args
-        )
-        for home in homes
-    )
+    return bool(homes) and all(softens(home) for home in homes)
 
 
-def _foreign_terms(expr: sp.Expr, reference: Reference, names) -> sp.Expr | None:
+def _foreign_terms(expr: sp.Expr, reference: Reference) -> sp.Expr | None:
     """Terms of the expanded sum that have to vanish for the rest to have the law's form."""
-    terms = expanded(expr)
+    terms = reference.terms(expanded(expr))
     if not 1 < len(terms) <= 30:
         return None
     weights = [sp.Symbol(f"_c{i}", real=True) for i in range(len(terms))]
     total = sp.Add(*[w * term for w, term in zip(weights, terms, strict=True)])
     form = Form(total, tuple(weights), np.ones(len(terms)), ("coefficient",) * len(terms))
-    moved = snap(form, names, reference.X, reference.basis, reference.weight)
+    moved = reference.snap(form)
     gone = [t for t, factor in zip(terms, moved.constants, strict=True) if abs(factor) < 0.5]
     if not moved.exact or not gone or len(gone) == len(terms):
         return None

@@ -1,0 +1,27 @@
+"""Every model by its name: the four message-passing networks and FlatHGN."""
+
+import torch
+
+from symlib.errors import UnknownChoice
+from symlib.hamiltonian import FlatHGN
+from symlib.models import MODELS as MESSAGE_MODELS
+from symlib.models import GraphNetwork, particle_network
+
+FLATHGN = "flathgn"
+MODELS = (*MESSAGE_MODELS, FLATHGN)
+
+
+def fresh_network(model: str, dim: int, seed: int = 0) -> GraphNetwork | FlatHGN:
+    """A fresh network, its weights drawn from `seed` without touching the global generator.
+
+    Raises:
+        InputError: dim is neither 2 nor 3.
+        UnknownChoice: no model of that name.
+    """
+    if model not in MODELS:
+        raise UnknownChoice("model", model, MODELS)
+    if model != FLATHGN:
+        return particle_network(model, dim, seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return FlatHGN(dim)
