@@ -258,7 +258,8 @@ Markdown(tables.flathgn(column))
 
 # %% tags=["hide-input"]
 measured = energy_figures.column_rows(column or tables.on_record("flathgn"))
-show(*energy_figures.table_3_column(measured))
+if measured:
+    show(*energy_figures.table_3_column(measured))
 
 # %% [markdown]
 # *Test losses of FlatHGN. The figures of `charge` and `r2` are ruled by a few close encounters and

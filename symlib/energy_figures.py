@@ -90,11 +90,12 @@ def long_rollouts(
     for kind, drift in drifts.items():
         colour, line = LOOKS[kind]
         middle = np.nanmedian(drift, axis=0)
-        panel.plot(times[1:], np.maximum(middle[1:], 1e-12), color=colour, ls=line, lw=1.5,
+        panel.plot(times[1:], np.maximum(middle[1:], 1e-12), color=colour, ls=line, lw=1.1,
                    label=kind)  # fmt: skip
         ends.append(f"{kind} {middle[-1]:.2g}")
     panel.set(yscale="log", xlabel="time", ylabel="energy error / kinetic energy",
               xlim=(0, times[-1]))  # fmt: skip
+    panel.set_ylim(bottom=1e-10)
     panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure, (
         f"Above: velocity against position of one of {truth.shape[1]} bodies over a time of "
