@@ -1,4 +1,4 @@
-"""The commands: `symlib discover`, `symlib bench`, `symlib laws`."""
+"""The commands: `symlib discover`, `universe`, `halos`, `bench`, `laws`."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
+from symlib.cosmology import command
 from symlib.errors import InputError, MissingEngine, NonFiniteLoss
 
 
@@ -57,6 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     find.add_argument("--fresh", action="store_true", help="use and keep no cache")
     find.add_argument("--quiet", action="store_true", help="no progress display")
     find.set_defaults(run=_discover)
+
+    universe = commands.add_parser("universe", help="simulate a universe, catalogue its halos")
+    command.add_universe_arguments(universe)
+    universe.set_defaults(run=command.run_universe)
+
+    halos = commands.add_parser("halos", help="Table 6 and the network on a halo catalogue")
+    command.add_arguments(halos)
+    halos.set_defaults(run=command.run)
 
     bench = commands.add_parser("bench", help="side-by-side measurements in one run")
     kinds = bench.add_subparsers(dest="kind", required=True)

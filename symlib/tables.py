@@ -12,7 +12,8 @@ from symlib.paper import TABLE_3
 from symlib.presets import PRESETS
 from symlib.results import read_record
 
-RESULTS = Path(__file__).resolve().parent.parent / "book" / "results"
+BOOK = Path(__file__).resolve().parent.parent / "book"
+RESULTS, DATA = BOOK / "results", BOOK / "data"
 
 
 def read_discoveries(folder: Path | None = None) -> tuple[list[dict], list[str]]:
@@ -27,6 +28,22 @@ def read_discoveries(folder: Path | None = None) -> tuple[list[dict], list[str]]
         except InputError as error:
             problems.append(str(error).replace(str(path), path.name))
     return found, problems
+
+
+def cosmology(folder: Path | None = None) -> list[dict]:
+    """The records of `symlib halos` at the largest preset, in the order of Table 6."""
+    from symlib.cosmology.table6 import LABELS
+
+    found = []
+    for path in sorted((folder or RESULTS / "cosmology").glob("*.json")):
+        record = read_record(path)
+        if record.get("kind") == "cosmology" and record.get("formula") in LABELS:
+            found.append(record)
+    rank = {name: k for k, name in enumerate(PRESETS)}
+    best = max((rank.get(record["preset"], -1) for record in found), default=-1)
+    order = {name: k for k, name in enumerate(LABELS)}
+    found = [record for record in found if rank.get(record["preset"], -1) == best]
+    return sorted(found, key=lambda record: (order[record["formula"]], record["seed"]))
 
 
 def on_record(model: str | None = None, folder: Path | None = None) -> list[dict]:
