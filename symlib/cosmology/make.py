@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from symlib import results
 from symlib.cosmology.catalogue import Catalogue, DensitySlice, write_catalogue
+from symlib.cosmology.command import add_universe_arguments
 from symlib.cosmology.halos import find_halos, tree_of
 from symlib.cosmology.linear import cosmology
 from symlib.cosmology.overdensity import RADIUS, overdensity
@@ -130,21 +131,6 @@ def _provenance(universe, path, stages: dict, seconds: float) -> dict:
     return results.plain(found)
 
 
-def add_arguments(parser: argparse.ArgumentParser):
-    """The options of the command; `run` takes what they parse to."""
-    default = Universe()
-    parser.add_argument("--box", type=float, default=default.box, help="side in Mpc/h")
-    parser.add_argument("--particles", type=int, default=default.particles, help="per side")
-    parser.add_argument("--seed", type=int, default=default.seed, help="of the initial noise")
-    parser.add_argument(
-        "--mesh-factor", type=int, default=default.mesh_factor, help="force cells per particle"
-    )
-    parser.add_argument("--a-start", type=float, default=default.a_start, help="scale factor")
-    parser.add_argument("--steps", type=int, default=default.steps, help="time steps")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="an .npz file")
-    parser.add_argument("--quiet", action="store_true", help="no progress display")
-
-
 def run(options: argparse.Namespace) -> int:
     """Make the catalogue that the options ask for; interrupted, it goes on when repeated."""
     names = [spec.name for spec in dataclasses.fields(Universe)]
@@ -165,7 +151,7 @@ def run(options: argparse.Namespace) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """`python -m symlib.cosmology.make`; exit status 2 on a bad argument or file."""
     parser = argparse.ArgumentParser(prog="python -m symlib.cosmology.make", description=__doc__)
-    add_arguments(parser)
+    add_universe_arguments(parser)
     try:
         return run(parser.parse_args(arguments))
     except InputError as error:

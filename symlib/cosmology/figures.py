@@ -1,0 +1,147 @@
+"""Figures of the cosmology chapter, each with the text that stands for it (see `figures.py`)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter
+
+from symlib.cosmology.catalogue import Catalogue
+from symlib.cosmology.formulas import TOPHAT, half_radius, kernel, paper_constants
+from symlib.cosmology.table6 import LABELS, constants_of
+from symlib.errors import InputError
+from symlib.figures import BLACK, BLUE, GREEN, GREY, ORANGE, RED, _grid, _styled
+
+LOOKS = {
+    "with_mass": (BLUE, "-"),
+    "without_mass": (GREEN, "-."),
+    "with_mass_cutoff": (RED, ":"),
+}
+_FARTHEST = 50.0  # Mpc/h, where edges end
+_SMOOTHING = 1.0  # Mpc/h, the width of the picture's Gaussian
+_LEAST_DENSITY = 0.1  # of the mean; emptier cells are drawn alike
+
+
+@_styled
+def kernel_and_tophat(
+    records: Sequence[dict], shown: Sequence[str] = ("with_mass", "without_mass")
+) -> tuple[Figure, str]:
+    """The weight of a neighbour against its distance, and the top-hat that δ is measured in.
+
+    Args:
+        records: of `symlib.cosmology.table6`.
+        shown: which of their formulas to draw, each with a smooth kernel.
+
+    Raises:
+        InputError: no record of a formula that is to be shown.
+    """
+    rows = {record["formula"]: record for record in records}
+    missing = [row for row in shown if row not in rows]
+    if missing:
+        raise InputError(f"records: none of {', '.join(missing)}")
+    r = np.linspace(0.05, _FARTHEST, 800)
+    figure, (panel,) = _grid(1, 1, 7.2, 3.6)
+    panel.fill_between([0, TOPHAT], 0, 1, color=GREY, alpha=0.25, lw=0,
+                       label=rf"top-hat of $\delta$, {TOPHAT:g} Mpc/$h$")  # fmt: skip
+    theirs = paper_constants("with_mass")
+    paper_radius = half_radius("with_mass", theirs)
+    panel.plot(r, kernel("with_mass", theirs, r), color=ORANGE, ls="--", lw=1.8,
+               label=f"paper, with mass: {paper_radius:.1f} Mpc/$h$")  # fmt: skip
+    told = []
+    for row in shown:
+        name, constants = constants_of(rows[row])
+        radius = half_radius(name, constants)
+        error = (rows[row].get("half_radius") or {}).get("standard_error")
+        size = f"{radius:.2f}" + (f" ± {error:.2f}" if error else "")
+        colour, line = LOOKS.get(row, (BLACK, "-"))
+        label = LABELS[row].lower().removeprefix("best, ")
+        panel.plot(r, kernel(name, constants, r), color=colour, ls=line, lw=1.8,
+                   label=f"{label}: {size} Mpc/$h$")  # fmt: skip
+        told.append(f"{size} Mpc/h for {label}")
+    panel.axhline(0.5, color=GREY, lw=0.8, zorder=0)
+    panel.set(xlabel=r"distance $r$ [Mpc/$h$]", ylabel="weight of a neighbour",
+              xlim=(0, _FARTHEST), ylim=(0, 1.08))  # fmt: skip
+    panel.legend(title="half as high at", loc="upper right")
+    return figure, (
+        "The weight of a neighbour against its distance: a smooth top-hat that falls from one to "
+        f"zero. It is half as high at {' and '.join(told)}, at {paper_radius:.1f} Mpc/h with the "
+        f"paper's constants; the top-hat that the overdensity is measured in ends at {TOPHAT:g}."
+    )
+
+
+@_styled
+def predicted_against_true(
+    delta: np.ndarray, predicted: dict[str, np.ndarray], cut: float | None = None
+) -> tuple[Figure, str]:
+    """δ̂ against δ for several formulas or networks, on the same halos.
+
+    Args:
+        delta: shape [halos].
+        predicted: title -> δ̂, each of that shape.
+        cut: a δ above which nothing was fitted, drawn as a line.
+
+    Raises:
+        InputError: shapes that differ, or nothing to draw.
+    """
+    if not predicted:
+        raise InputError("predicted: nothing to draw")
+    figure, panels = _grid(1, len(predicted), 2.9 * len(predicted), 3.2, sharex=True, sharey=True)
+    rows = np.random.default_rng(0).permutation(len(delta))[:6000]
+    low, high = np.quantile(delta, [0.001, 0.999])
+    pad = 0.08 * (high - low)
+    limits = (low - pad, high + pad)
+    told = []
+    for panel, (title, values) in zip(panels, predicted.items(), strict=True):
+        if np.shape(values) != np.shape(delta):
+            raise InputError(f"predicted: {title} has shape {np.shape(values)}, not {delta.shape}")
+        error = np.abs(values - delta).mean()
+        panel.scatter(delta[rows], values[rows], s=3, alpha=0.25, color=BLUE, linewidths=0,
+                      rasterized=True)  # fmt: skip
+        panel.plot(limits, limits, color=BLACK, lw=1)
+        if cut is not None:
+            panel.axvline(cut, color=ORANGE, ls="--", lw=1.2)
+        panel.set(title=f"{title}: {error:.3f}", xlabel=r"$\delta$", xlim=limits, ylim=limits)
+        panel.set_aspect("equal")
+        told.append(f"{title} {error:.3f}")
+    panels[0].set_ylabel(r"$\hat\delta$")
+    line = "" if cut is None else f" A dashed line at {cut:.2f} marks where fitted halos end."
+    return figure, (
+        "Predicted overdensity against the true one, a panel each, with the diagonal. The mean "
+        f"absolute errors are: {'; '.join(told)}.{line}"
+    )
+
+
+@_styled
+def universe_slice(catalogue: Catalogue) -> tuple[Figure, str]:
+    """A slab of the simulated universe: its matter, and its halos as circles.
+
+    Circles grow with the cube root of the mass, as halos do, and are drawn larger than those.
+
+    Raises:
+        InputError: a catalogue without a density slice.
+    """
+    inside, picture, box = catalogue.in_slice(), catalogue.slice, catalogue.box
+    figure, (panel,) = _grid(1, 1, 6.6, 5.6)
+    # A cell holds few particles, on what is left of their first lattice; the eye wants a mean.
+    width = _SMOOTHING / box * len(picture.values)
+    density = np.clip(gaussian_filter(picture.values, width, mode="wrap"), _LEAST_DENSITY, None)
+    image = panel.imshow(
+        density.T, origin="lower", extent=(0, box, 0, box), cmap="bone_r",
+        norm=LogNorm(_LEAST_DENSITY, np.quantile(density, 0.999)), interpolation="bilinear",
+    )  # fmt: skip
+    x, y, _ = catalogue.positions[inside].T
+    mass = catalogue.masses[inside]
+    area = 250 * min(1.0, 300 / box) * (mass / catalogue.masses.max()) ** (2 / 3)
+    panel.scatter(x, y, s=area, facecolors="none", edgecolors=RED, linewidths=0.6)
+    panel.set(xlabel=r"$x$ [Mpc/$h$]", ylabel=r"$y$ [Mpc/$h$]", xlim=(0, box), ylim=(0, box))
+    panel.spines[["top", "right"]].set_visible(True)
+    bar = figure.colorbar(image, ax=panel, label="density / mean", shrink=0.9)
+    bar.ax.yaxis.set_major_formatter("{x:g}")
+    thickness = picture.high - picture.low
+    panel.set_title(f"{thickness:.0f} Mpc/$h$ thick, {inside.sum():,} halos")
+    return figure, (
+        f"The density of a slab {thickness:.0f} Mpc/h thick through a box of {box:g} Mpc/h, with "
+        f"its {inside.sum():,} halos as circles. Matter lies in a web of filaments around empty "
+        "regions; halos sit on the filaments and the heaviest where filaments meet."
+    )

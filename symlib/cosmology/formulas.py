@@ -1,0 +1,316 @@
+"""Table 6: formulas for the overdensity of a halo (appendix E).
+
+    constant      δ̂ = C1
+    simple        δ̂ = C1 + (C2 + C3 M_i) e_i          e_i = Σ_{|r_ij| < 20 Mpc/h} M_j
+    without_mass  δ̂ = C1 + e_i / (C2 + C3 e_i |v_i|)   e_i = Σ_j (C4 + |v_ij|) / (C5 + (C6 r_ij)^C7)
+    with_mass     δ̂ = C1 + e_i / (C2 + C3 M_i)         e_i = Σ_j (C4 + M_j) / (C5 + (C6 r_ij)^C7)
+
+M is in 10¹⁴ h⁻¹ M☉, r in Mpc/h, v in 100 km/s. Seven constants are one too many in the last two.
+With R = C5^(1/C7) / C6 the kernel is a smooth top-hat of height 1/C5 that falls to half at R,
+
+    1 / (C5 + (C6 r)^C7) = (1 / C5) · 1 / (1 + (r / R)^C7),
+
+and a height can be moved into C2 (and C3 of with_mass). So C5 is kept at the paper's value, and
+what the data do identify are C1, C2·C5, C3 (times C5 in with_mass), C4, R and C7.
+
+One formula is ours. δ counts the matter of the halo itself, but the sums leave it out (j ≠ i), so
+with_mass has to bring M_i in through its denominator; it fits with C3 < 0 and has a pole at
+M_i = −C2 / C3, among the heaviest halos. Counting the halo in its own sum needs no denominator:
+
+    with_own_mass δ̂ = C1 + C2 Σ_j (C3 + M_j) / (1 + (r_ij / C4)^C5),   j = i among the sum
+
+**The paper's units.** It names none for r and v. Its two kernels fall to half at r = 0.071, which
+is 20.5 Mpc/h where positions are standardised by the standard deviation of a uniform box of
+1000 Mpc/h, 1000/√12 = 288.7; speeds are then taken to be standardised by that of one velocity
+component, which the paper does not give (here 270 km/s, that of our own universes' halos).
+Among our halos, thinned to the paper's number density, its constants as printed do best with
+masses in 10¹⁴ h⁻¹ M☉ and speeds in 290 km/s, which supports both readings.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from symlib.cosmology.neighbours import SPEED_UNIT, Features, soft_tophat
+from symlib.errors import InputError, UnknownChoice
+
+TOPHAT = 20.0  # Mpc/h
+PAPER_LENGTH = 1000 / np.sqrt(12)  # Mpc/h
+PAPER_SPEED = 270.0  # km/s
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula of Table 6 with named constants C1, C2, ...
+
+    Args:
+        name: constant, simple, without_mass, with_mass or with_own_mass.
+        label: what the paper calls it, where it does.
+        names: of its constants, in order.
+        latex: the formula, and the summed component where it has one.
+        predict: features and constants, shape [constants], to δ̂, shape [halos].
+        positive: names of the constants that must be positive.
+    """
+
+    name: str
+    label: str
+    names: tuple[str, ...]
+    latex: str
+    predict: Callable[[Features, np.ndarray], np.ndarray]
+    positive: tuple[str, ...] = ()
+
+    @property
+    def redundant(self) -> bool:
+        """Whether one constant too many is there, so that C5 is kept."""
+        return len(self.names) == 7
+
+    def __call__(self, features: Features, constants: Sequence[float]) -> np.ndarray:
+        """δ̂ of every halo, shape [halos], dimensionless.
+
+        Raises:
+            InputError: constants of the wrong number, not finite, or not positive where they
+                must be.
+        """
+        return self.predict(features, self.checked(constants))
+
+    def checked(self, constants: Sequence[float]) -> np.ndarray:
+        """Constants as an array, or an InputError that says what is wrong with them."""
+        values = np.array(constants, dtype=np.float64)
+        if values.shape != (len(self.names),):
+            raise InputError(
+                f"constants: {self.name} has {len(self.names)} ({', '.join(self.names)}), "
+                f"got shape {values.shape}"
+            )
+        if not np.all(np.isfinite(values)):
+            raise InputError(f"constants: NaN or infinite in {values.tolist()}")
+        named = dict(zip(self.names, values, strict=True))
+        bad = [f"{name} = {named[name]:g}" for name in self.positive if not named[name] > 0]
+        if bad:
+            raise InputError(f"constants: {', '.join(bad)} of {self.name} must be positive")
+        return values
+
+
+def _constant(features: Features, c: np.ndarray) -> np.ndarray:
+    return np.full(len(features), c[0])
+
+
+def _simple(features: Features, c: np.ndarray) -> np.ndarray:
+    return c[0] + (c[1] + c[2] * features.masses) * features.sums.hard("mass", TOPHAT)
+
+
+def _summed(features: Features, c: np.ndarray, quantity: str) -> np.ndarray:
+    """e_i = Σ_j (C4 + q_ij) / (C5 + (C6 r_ij)^C7)."""
+    radius, exponent = _half_radius(c), c[6]
+    soft = features.sums.soft
+    return (c[3] * soft("count", radius, exponent) + soft(quantity, radius, exponent)) / c[4]
+
+
+def _without_mass(features: Features, c: np.ndarray) -> np.ndarray:
+    e = _summed(features, c, "speed")
+    return c[0] + e / (c[1] + c[2] * e * features.speeds)
+
+
+def _with_mass(features: Features, c: np.ndarray) -> np.ndarray:
+    return c[0] + _summed(features, c, "mass") / (c[1] + c[2] * features.masses)
+
+
+def _with_own_mass(features: Features, c: np.ndarray) -> np.ndarray:
+    soft = features.sums.soft
+    others = c[2] * soft("count", c[3], c[4]) + soft("mass", c[3], c[4])
+    return c[0] + c[1] * (c[2] + features.masses + others)
+
+
+def _half_radius(c: np.ndarray) -> float:
+    return float(np.exp(np.log(c[4]) / c[6]) / c[5])
+
+
+def _named(count: int) -> tuple[str, ...]:
+    return tuple(f"C{k + 1}" for k in range(count))
+
+
+_POSITIVE = ("C2", "C5", "C6", "C7")
+FORMULAS = {
+    formula.name: formula
+    for formula in (
+        Formula("constant", "Constant", _named(1), r"\hat\delta_i = C_1", _constant),
+        Formula(
+            "simple",
+            "Simple",
+            _named(3),
+            r"\hat\delta_i = C_1 + (C_2 + M_i C_3) e_i, \quad "
+            r"e_i = \sum_{j \neq i}^{|r_i - r_j| < 20\,\mathrm{Mpc}/h} M_j",
+            _simple,
+        ),
+        Formula(
+            "without_mass",
+            "Best, without mass",
+            _named(7),
+            r"\hat\delta_i = C_1 + \frac{e_i}{C_2 + C_3 e_i |v_i|}, \quad "
+            r"e_i = \sum_{j \neq i} \frac{C_4 + |v_i - v_j|}{C_5 + (C_6 |r_i - r_j|)^{C_7}}",
+            _without_mass,
+            _POSITIVE,
+        ),
+        Formula(
+            "with_mass",
+            "Best, with mass",
+            _named(7),
+            r"\hat\delta_i = C_1 + \frac{e_i}{C_2 + C_3 M_i}, \quad "
+            r"e_i = \sum_{j \neq i} \frac{C_4 + M_j}{C_5 + (C_6 |r_i - r_j|)^{C_7}}",
+            _with_mass,
+            _POSITIVE,
+        ),
+        Formula(
+            "with_own_mass",
+            "With its own mass (ours)",
+            _named(5),
+            r"\hat\delta_i = C_1 + C_2 \sum_j "
+            r"\frac{C_3 + M_j}{1 + (|r_i - r_j| / C_4)^{C_5}}",
+            _with_own_mass,
+            ("C2", "C4", "C5"),
+        ),
+    )
+}
+# As printed: lengths in units of 288.7 Mpc/h, speeds in an unnamed unit.
+PAPER = {
+    "constant": (0.415,),
+    "simple": (-0.0376, 0.0529, 0.000927),
+    "without_mass": (-0.199, 1.31, 0.027, 1.54, 50.165, 18.94, 13.21),
+    "with_mass": (-0.156, 3.80, 0.0809, 0.438, 7.06, 15.5, 20.3),
+    "with_mass_cutoff": (-0.149, 3.77, 0.0789, 0.442, 7.09, 15.5, 21.3),
+}
+
+
+# Where a fit of our own formula starts: the top-hat that δ is measured in.
+FIRST_GUESS = {"with_own_mass": (-0.4, 0.05, 0.3, TOPHAT, 20.0)}
+
+
+def get_formula(name: "str | Formula") -> Formula:
+    """A formula by name.
+
+    Raises:
+        UnknownChoice: no formula of that name.
+    """
+    if isinstance(name, Formula):
+        return name
+    if name not in FORMULAS:
+        raise UnknownChoice("formula", name, FORMULAS)
+    return FORMULAS[name]
+
+
+def paper_constants(name: str, speed: float = PAPER_SPEED) -> np.ndarray:
+    """The paper's constants in this module's units.
+
+    Args:
+        name: a row of Table 6; with_mass_cutoff holds constants of with_mass.
+        speed: the unit of the paper's speeds, km/s; only without_mass has any.
+
+    Raises:
+        UnknownChoice: no such row.
+        InputError: a speed that is not positive.
+    """
+    if name not in PAPER:
+        raise UnknownChoice("formula", name, PAPER)
+    if not speed > 0:
+        raise InputError(f"speed: a positive number of km/s, got {speed!r}")
+    c = np.array(PAPER[name])
+    if len(c) == 7:
+        c[5] /= PAPER_LENGTH
+    if name == "without_mass":
+        # e grows with the number that a speed is told by; C2 grows along, C3 meets e |v| / e.
+        unit = speed / SPEED_UNIT
+        c[1], c[2], c[3] = c[1] * unit, c[2] / unit, c[3] * unit
+    return c
+
+
+def half_radius(name: str, constants: Sequence[float]) -> float | None:
+    """Where the kernel falls to half, Mpc/h, e.g. C5^(1/C7) / C6; None without a kernel."""
+    formula = get_formula(name)
+    c = formula.checked(constants)
+    if not formula.positive:
+        return None
+    return _half_radius(c) if formula.redundant else float(c[3])
+
+
+def kernel(name: str, constants: Sequence[float], distance) -> np.ndarray:
+    """The weight of a neighbour at some distances in Mpc/h, one at distance zero.
+
+    Raises:
+        InputError: a formula without a smooth kernel, or constants that it refuses.
+    """
+    radius = half_radius(name, constants)
+    if radius is None:
+        raise InputError(f"kernel: formula {name} has no smooth kernel")
+    with np.errstate(divide="ignore"):
+        return soft_tophat(np.log(distance), np.log(radius), constants[-1])
+
+
+def pole(name: str, constants: Sequence[float]) -> float | None:
+    """The halo mass at which with_mass divides by zero, −C2 / C3, 10¹⁴ h⁻¹ M☉; None without."""
+    c = get_formula(name).checked(constants)
+    return float(-c[1] / c[2]) if name == "with_mass" and c[2] < 0 else None
+
+
+def rescaled(name: str, constants: Sequence[float], factor: float) -> np.ndarray:
+    """Other constants of the same δ̂: C5 times `factor`, the rest moved to make up for it."""
+    c = get_formula(name).checked(constants)
+    if len(c) != 7 or not factor > 0:
+        raise InputError("rescaled: a formula with seven constants and a positive factor needed")
+    c[1] /= factor
+    c[4] *= factor
+    c[5] *= factor ** (1 / c[6])
+    if name == "with_mass":
+        c[2] /= factor
+    return c
+
+
+def identified(name: str, constants: Sequence[float]) -> dict[str, float]:
+    """What δ̂ does depend on: the constants, or their combinations that no rescaling changes."""
+    formula = get_formula(name)
+    c = formula.checked(constants)
+    radius = half_radius(name, c)
+    if not formula.redundant:
+        found = dict(zip(formula.names, map(float, c), strict=True))
+        return found if radius is None else found | {"half_radius": radius}
+    third = {"C3·C5": c[2] * c[4]} if name == "with_mass" else {"C3": c[2]}
+    found = {"C1": c[0], "C2·C5": c[1] * c[4], **third, "C4": c[3], "C7": c[6]}
+    return {key: float(value) for key, value in found.items()} | {"half_radius": radius}
+
+
+def to_free(name: str, constants: Sequence[float]) -> np.ndarray:
+    """Constants as a fit moves them: positive ones by their logarithm, redundant ones left out.
+
+    Of seven: C1, log C2·C5, C3 (in units of C2 for with_mass), C4, log R, log C7.
+    """
+    formula = get_formula(name)
+    c = formula.checked(constants)
+    if not formula.redundant:
+        logs = logged(name)
+        c[logs] = np.log(c[logs])
+        return c
+    third = c[2] / c[1] if name == "with_mass" else c[2]
+    logs = np.log([c[1] * c[4], _half_radius(c), c[6]])
+    return np.array([c[0], logs[0], third, c[3], logs[1], logs[2]])
+
+
+def logged(name: str) -> list[int]:
+    """Which of the numbers that a fit moves are logarithms."""
+    formula = get_formula(name)
+    if formula.redundant:
+        return [1, 4, 5]
+    return [formula.names.index(constant) for constant in formula.positive]
+
+
+def from_free(name: str, free: Sequence[float]) -> np.ndarray:
+    """Constants from what a fit moves, C5 at the paper's value."""
+    c, logs = np.array(free, dtype=np.float64), logged(name)
+    # Far out a trial step may ask for anything; a bounded logarithm keeps it a number.
+    c[logs] = np.exp(np.clip(c[logs], -30, 30))
+    if not get_formula(name).redundant:
+        return c
+    scale, radius, exponent = c[logs]
+    fifth = PAPER[name][4]
+    second = scale / fifth
+    third = free[2] * second if name == "with_mass" else free[2]
+    sixth = np.exp(np.log(fifth) / exponent) / radius
+    return np.array([free[0], second, third, free[3], fifth, sixth, exponent])

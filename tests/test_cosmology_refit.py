@@ -1,0 +1,270 @@
+"""Constants fitted again, their errors, Table 6's records, and its figures."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from halos import TRUTH, halos_of, random_halos
+
+from symlib.cosmology import figures
+from symlib.cosmology.catalogue import read_catalogue
+from symlib.cosmology.formulas import FORMULAS, get_formula, identified
+from symlib.cosmology.neighbours import features
+from symlib.cosmology.refit import blocks_of, held_out, refit
+from symlib.cosmology.table6 import (
+    ROWS,
+    constants_of,
+    heaviest,
+    markdown,
+    small_delta,
+    table6,
+)
+from symlib.errors import InputError, UnknownChoice
+
+DATA = Path(__file__).resolve().parent.parent / "book" / "data"
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_known_constants_come_back(name):
+    found = refit(name, features(halos_of(name)), random_starts=2)
+    truth = identified(name, TRUTH[name])
+    assert found.identified == pytest.approx(truth, rel=0.02, abs=2e-4)
+    # What is left is the table's step.
+    assert found.error_fit < 1e-3
+    assert found.error_test is None and found.standard_errors is None
+    assert found.half_radius == truth.get("half_radius") or found.half_radius == pytest.approx(
+        truth["half_radius"], rel=1e-3
+    )
+
+
+def test_every_start_ends_in_the_same_valley():
+    found = refit("with_mass", features(halos_of("with_mass", noise=0.05)), random_starts=3)
+    assert len(found.starts) == 5
+    np.testing.assert_allclose(found.starts, min(found.starts), rtol=1e-3)
+    assert found.error_fit == pytest.approx(0.05, rel=0.15)
+
+
+def test_outliers_do_not_move_the_constants():
+    catalogue = halos_of("with_mass")
+    delta = catalogue.delta.copy()
+    delta[::10] += 5
+    found = refit("with_mass", features(dataclasses.replace(catalogue, delta=delta)))
+    assert found.identified == pytest.approx(identified("with_mass", TRUTH["with_mass"]), rel=0.02)
+
+
+def test_a_given_start_is_tried_and_a_bad_one_refused():
+    data = features(halos_of("with_mass", count=200))
+    found = refit("with_mass", data, starts=[TRUTH["with_mass"]], random_starts=0)
+    assert len(found.starts) == 3 and found.starts[0] < 1e-3
+    with pytest.raises(InputError, match="has 7"):
+        refit("with_mass", data, starts=[[1.0, 2.0]])
+
+
+def test_the_median_is_the_best_constant():
+    data = features(random_halos(count=200))
+    data = dataclasses.replace(data, delta=np.random.default_rng(0).exponential(1, 200))
+    rows = np.arange(101)
+    found = refit("constant", data, rows)
+    assert found.values[0] == pytest.approx(np.median(data.delta[rows]), abs=0.02)
+
+
+def test_what_is_held_out_is_not_looked_at():
+    data = features(halos_of("with_mass", noise=0.05))
+    test = held_out(len(data), seed=3)
+    blind = dataclasses.replace(data, delta=np.where(test, 99.0, data.delta))
+    options = {"rows": ~test, "random_starts": 1, "bootstrap": 2}
+    seen, unseen = refit("with_mass", data, **options), refit("with_mass", blind, **options)
+    assert seen.constants == unseen.constants
+    assert seen.standard_errors == unseen.standard_errors
+    tested = refit("with_mass", data, ~test, test, random_starts=0)
+    residual = get_formula("with_mass")(data, tested.values) - data.delta
+    assert tested.error_test == pytest.approx(np.abs(residual[test]).mean())
+    assert tested.error_fit == pytest.approx(np.abs(residual[~test]).mean())
+    assert tested.error(data, test) == tested.error_test
+
+
+def test_standard_errors_cover_the_truth():
+    data = features(halos_of("with_mass", noise=0.03, count=800, box=150.0))
+    found = refit("with_mass", data, random_starts=0, bootstrap=15)
+    assert found.standard_errors["C5"] == 0
+    truth = identified("with_mass", TRUTH["with_mass"])
+    for key, value in truth.items():
+        error = found.standard_errors[key]
+        assert 0 < error < 0.2 * max(abs(value), 0.5)
+        assert abs(found.identified[key] - value) < 5 * error
+
+
+def test_blocks_know_that_neighbours_share_their_matter():
+    data = features(random_halos(count=2000, box=240.0))
+    rng = np.random.default_rng(0)
+    along = np.floor(data.positions / 60).astype(int)
+    shared = rng.normal(size=(4, 4, 4))[tuple(along.T)]
+    apart = refit(
+        "constant", dataclasses.replace(data, delta=rng.permutation(shared)), bootstrap=60
+    )
+    near = refit("constant", dataclasses.replace(data, delta=shared), bootstrap=60)
+    assert near.standard_errors["C1"] > 2 * apart.standard_errors["C1"]
+
+
+def test_blocks_tile_the_box():
+    data = features(random_halos(count=2000, box=240.0))
+    labels = blocks_of(data)
+    assert len(np.unique(labels)) == 64
+    for label in (0, 17, 63):
+        inside = data.positions[labels == label]
+        assert np.all(np.ptp(inside, axis=0) <= 60)
+
+
+def test_held_out_is_a_share_and_the_seeds():
+    first = held_out(1000, seed=1)
+    assert first.sum() == 200
+    np.testing.assert_array_equal(first, held_out(1000, seed=1))
+    assert np.any(first != held_out(1000, seed=2))
+    with pytest.raises(InputError, match="share"):
+        held_out(3, seed=0, share=0.01)
+
+
+def test_small_delta_keeps_the_smallest():
+    delta = np.random.default_rng(0).normal(size=101)
+    kept = small_delta(delta)
+    assert kept.sum() == 81 and delta[kept].max() < delta[~kept].min()
+    assert small_delta(np.zeros(10)).sum() == 8
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([], "rows"),
+        (np.zeros(200, bool), "rows"),
+        (np.ones(50, bool), "rows"),
+        ([0, 1, 2, 3, 4, 5, 200], "200 halos"),
+        ([-1, 3], "-1"),
+        ([0.5, 1.5], "rows"),
+        (range(5), "cannot fix"),
+    ],
+)
+def test_rows_that_make_no_sense(rows, told):
+    with pytest.raises(InputError, match=told):
+        refit("with_mass", features(random_halos(count=200)), rows)
+
+
+def test_the_heaviest_are_as_many_as_asked_for():
+    catalogue = random_halos(count=400)
+    kept = heaviest(catalogue, 100 / catalogue.box**3)
+    assert len(kept) == 100
+    assert kept.masses.min() >= np.sort(catalogue.masses)[-100]
+    with pytest.raises(InputError, match="number_density"):
+        heaviest(catalogue, 1.0)
+
+
+@pytest.fixture(scope="module")
+def records():
+    first, second = (halos_of("with_mass", noise=0.04, seed=seed, count=400) for seed in (0, 5))
+    return table6(first, seed=1, second=second, command="symlib cosmology")
+
+
+def test_records_hold_every_row(records):
+    assert [record["formula"] for record in records] == list(ROWS)
+    json.dumps(records, allow_nan=False)
+    for record in records:
+        assert record["kind"] == record["chapter"] == "cosmology"
+        assert (record["preset"], record["seed"], record["bootstrap"]) == ("ci", 1, 20)
+        assert (record["halos"]["fit"], record["halos"]["test"]) == (320, 80)
+        if "cutoff" in record["formula"]:
+            assert 20 < record["halos"]["second"] < 200
+        else:
+            assert record["halos"]["second"] == 400
+        assert record["provenance"]["command"] == "symlib cosmology"
+        assert record["error_second"] > 0
+    rows = {record["formula"]: record for record in records}
+    best = rows["with_mass"]
+    assert best["error_test"] == pytest.approx(0.04, rel=0.4)
+    assert best["error_second"] == pytest.approx(0.04, rel=0.2)
+    assert best["error_fit"] < 0.5 * rows["constant"]["error_fit"]
+    assert best["half_radius"]["value"] == pytest.approx(19.5, abs=0.5)
+    assert best["constants"]["C5"] == {"value": 7.06, "standard_error": 0.0}
+    assert best["paper"] == {"error_fit": None, "error_test": 0.0882}
+    assert rows["with_mass_cutoff"]["paper"] == {"error_fit": 0.0811, "error_test": 0.0892}
+    assert rows["with_mass_cutoff"]["held_out"] == "the 20% with the largest delta"
+    assert rows["simple"]["half_radius"] is None
+    assert rows["with_own_mass"]["error_paper_constants"] is None
+
+
+def test_the_table_shows_what_the_records_hold(records):
+    network = {"formula": "network", "error_fit": 0.0634, "error_test": 0.1}
+    text = markdown([*records, network, {"formula": "mine", "error_fit": 0.2}])
+    lines = text.splitlines()
+    assert len(lines) == 2 + len(records) + 2
+    assert len({line.count("|") for line in lines}) == 1
+    with_mass = next(line for line in lines if line.startswith("| Best, with mass |"))
+    assert f"{records[3]['error_test']:.4f}" in with_mass
+    assert "0.0882" in with_mass and "C5 = 7.06 (fixed)" in with_mass and "±" in with_mass
+    assert any("0.0811, then 0.0892" in line for line in lines)
+    assert lines[-2].startswith("| Graph network | 0.0634 | 0.1000 |")
+    assert lines[-1].startswith("| mine | 0.2000 |")
+
+
+def test_constants_of_a_record(records):
+    name, values = constants_of(records[4])
+    assert name == "with_mass" and values.shape == (7,)
+    with pytest.raises(UnknownChoice):
+        constants_of({"formula": "network", "constants": {}})
+
+
+def test_table6_refuses_before_it_works():
+    catalogue = random_halos(count=100)
+    with pytest.raises(UnknownChoice, match="preset"):
+        table6(catalogue, preset="huge")
+    with pytest.raises(UnknownChoice, match="formula"):
+        table6(catalogue, starts={"best": []})
+    with pytest.raises(UnknownChoice, match="formula"):
+        table6(catalogue, rows=("network",))
+    with pytest.raises(InputError, match="box"):
+        table6(random_halos(count=50, box=80.0))
+
+
+def test_every_figure_draws_and_has_a_text(tmp_path, records):
+    before = dict(mpl.rcParams)
+    catalogue = halos_of("with_mass", count=400)
+    rng = np.random.default_rng(0)
+    predicted = {k: catalogue.delta + 0.1 * rng.normal(size=400) for k in ("formula", "network")}
+    drawn = [
+        figures.kernel_and_tophat(records),
+        figures.predicted_against_true(catalogue.delta, predicted, cut=0.5),
+        figures.universe_slice(catalogue),
+    ]
+    for number, (figure, alt) in enumerate(drawn):
+        figure.savefig(tmp_path / f"{number}.png")
+        assert len(alt) > 60 and alt.endswith(".")
+        assert (tmp_path / f"{number}.png").stat().st_size > 5000
+    assert "20.5 Mpc/h" in drawn[0][1]
+    assert dict(mpl.rcParams) == before
+
+
+def test_figures_refuse_what_is_not_there(records):
+    with pytest.raises(InputError, match="with_mass"):
+        figures.kernel_and_tophat(records[:2])
+    with pytest.raises(InputError, match="shape"):
+        figures.predicted_against_true(np.zeros(5), {"formula": np.zeros(4)})
+    with pytest.raises(InputError, match="nothing"):
+        figures.predicted_against_true(np.zeros(5), {})
+    with pytest.raises(InputError, match="slice"):
+        figures.universe_slice(dataclasses.replace(random_halos(count=10), slice=None))
+
+
+@pytest.mark.slow
+def test_table_6_on_the_committed_catalogue():
+    data = features(read_catalogue(DATA / "halos-1.npz"))
+    test = held_out(len(data), seed=0)
+    found = {
+        name: refit(name, data, ~test, test, random_starts=1)
+        for name in ("simple", "with_mass", "with_own_mass")
+    }
+    assert found["simple"].error_test <= 0.125
+    assert found["with_mass"].error_test <= 0.090
+    assert found["with_mass"].error_test <= 0.78 * found["simple"].error_test
+    assert found["with_own_mass"].error_test < found["with_mass"].error_test
+    assert found["with_mass"].half_radius == pytest.approx(20.0, abs=0.3)
