@@ -1,0 +1,205 @@
+"""Equations of φᵉ and φᵛ put together into one formula for δ̂ (appendix E).
+
+    δ̂_i = φᵛ(Σ_j φᵉ(m_i, m_j, r_ij, |v_i − v_j|, |v_i|), m_i, |v_i|)
+
+sympy composes: the sum takes the place of e1, and what depends on the receiver alone is taken
+out of it. A constant in φᵉ therefore becomes that constant times the number of neighbours, which
+is a sum of its own and no constant: halos in crowds have more of them. A common factor of φᵉ is
+another matter: φᵛ can undo it, so the constants of a composed formula are known only up to that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sympy as sp
+from scipy.optimize import least_squares, minimize
+from torch_geometric.data import Data
+
+from symlib.cosmology.halo_graphs import LENGTH, Neighbourhoods
+from symlib.errors import InputError
+from symlib.symbolic.expressions import evaluate, form_of, symbol
+from symlib.symbolic.parsing import equation_text
+from symlib.symbolic.simplify import simplify_equation
+
+PAIR_NAMES = ("m1", "m2", "r", "dv", "v1")
+NODE_NAMES = ("e1", "m1", "v1")
+DISTANCE = 10.0  # Mpc/h, the unit of r in equations
+_OF_THE_PAIR = ("m2", "r", "dv")
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """Some halos and all their pairs, as the equations' variables.
+
+    pairs: columns m1, m2, r, dv, v1, shape [pairs, 5]. receiver: whose pair it is, a row of
+    `nodes`, shape [pairs]. nodes: columns m1, v1, shape [halos, 2].
+    """
+
+    pairs: np.ndarray
+    receiver: np.ndarray
+    nodes: np.ndarray
+
+    @classmethod
+    def of(cls, graph: Data, rows) -> "PairTable":
+        """The pairs that end in some halos, halo by halo, in the order of `rows`."""
+        import torch
+
+        rows = torch.as_tensor(np.asarray(rows), dtype=torch.int64)
+        hoods = Neighbourhoods.of(graph)
+        chosen = hoods.edges_of(rows)
+        receiver = np.repeat(np.arange(len(rows)), hoods.degrees(rows).numpy())
+        x = graph.x.numpy().astype(np.float64)
+        first, second = x[rows.numpy()], x[graph.edge_index[0, chosen].numpy()]
+        r = graph.edge_attr[chosen].double().norm(dim=1).numpy() * (LENGTH / DISTANCE)
+        speed = np.linalg.norm(first[:, :3], axis=1)
+        relative = np.linalg.norm(second[:, :3] - first[receiver, :3], axis=1)
+        pairs = [first[receiver, 3], second[:, 3], r, relative, speed[receiver]]
+        return cls(np.column_stack(pairs), receiver, np.column_stack([first[:, 3], speed]))
+
+    def summed(self, values: np.ndarray) -> np.ndarray:
+        """Sums over each halo's pairs: [pairs] -> [halos]."""
+        return np.bincount(self.receiver, weights=values, minlength=len(self.nodes))
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A formula for δ̂ of two levels.
+
+    edge: φᵉ, over m1, m2, r, dv, v1; node: φᵛ, over e1, m1, v1; expr: the two as one, sums
+    written with sympy's `Sum` over j = 1 … N, the neighbours, and indexed m2, r, dv.
+    """
+
+    edge: sp.Expr
+    node: sp.Expr
+    expr: sp.Expr
+
+    def predict(self, table: PairTable) -> np.ndarray:
+        """δ̂ of the table's halos, shape [halos]; not finite where the formula is undefined."""
+        e = table.summed(evaluate(self.edge, table.pairs, PAIR_NAMES))
+        return evaluate(self.node, np.column_stack([e, table.nodes]), NODE_NAMES)
+
+    def predict_expr(self, table: PairTable) -> np.ndarray:
+        """The same from `expr` alone, its sums taken term by term: a check of the algebra."""
+        return _evaluate_sums(self.expr, table)
+
+    def error(self, table: PairTable, delta) -> float:
+        """Mean |δ − δ̂|, infinite where a prediction is not finite."""
+        return _error(self.predict(table), np.asarray(delta, np.float64))
+
+    def to_dict(self) -> dict:
+        """Both equations and the composed one as text."""
+        return {
+            "edge": equation_text(self.edge),
+            "node": equation_text(self.node),
+            "composed": str(self.expr),
+        }
+
+    def latex(self, precision: int = 3) -> str:
+        """The composed formula in LaTeX, constants to `precision` significant digits."""
+        return sp.latex(
+            self.expr.xreplace({n: sp.Float(n, precision) for n in self.expr.atoms(sp.Float)})
+        )
+
+
+def compose(edge: sp.Expr, node: sp.Expr) -> Composed:
+    """Put Σ φᵉ into φᵛ.
+
+    Args:
+        edge: over m1, m2, r, dv, v1.
+        node: over e1, m1, v1.
+
+    Raises:
+        InputError: an equation over other variables.
+    """
+    for name, expr, known in (("edge", edge, PAIR_NAMES), ("node", node, NODE_NAMES)):
+        strange = {s.name for s in expr.free_symbols} - set(known)
+        if strange:
+            raise InputError(f"{name}: unknown variable {', '.join(sorted(strange))}; {known}")
+    return Composed(edge, node, node.xreplace({symbol("e1"): summed(edge)}))
+
+
+def summed(edge: sp.Expr) -> sp.Expr:
+    """Σ_j of an equation of φᵉ, factors and terms of the receiver alone taken out."""
+    j, number = sp.Symbol("j", integer=True), sp.Symbol("N", integer=True, positive=True)
+    indexed = {symbol(n): sp.IndexedBase(n, real=True)[j] for n in _OF_THE_PAIR}
+    total = sp.Integer(0)
+    for term in sp.Add.make_args(sp.expand(edge, power_base=False, power_exp=False)):
+        own, pair = term.as_independent(*indexed, as_Add=False)
+        total += own * (number if pair == 1 else sp.Sum(pair.xreplace(indexed), (j, 1, number)))
+    return total
+
+
+def refit_composed(found: Composed, table: PairTable, delta, moves: int = 600) -> Composed:
+    """Fit all constants of both levels to δ, by mean absolute error.
+
+    Smooth steps first (least squares with a loss that is linear for large residuals), then a
+    simplex on the mean absolute error itself, which also moves thresholds.
+
+    Args:
+        table, delta: halos to fit, with their pairs.
+        moves: evaluations that the simplex may take.
+    """
+    delta = np.asarray(delta, np.float64)
+    edge, node = form_of(found.edge), form_of(found.node)
+    run_edge, run_node = edge.compile(PAIR_NAMES), node.compile(NODE_NAMES)
+    start = np.concatenate([edge.values, node.values])
+    if not len(start):
+        return found
+    scale = np.where(start == 0, 1.0, np.abs(start))
+
+    def predict(unit):
+        constants = unit * scale
+        e = table.summed(run_edge(constants[: len(edge.values)], table.pairs))
+        inputs = np.column_stack([e, table.nodes])
+        return run_node(constants[len(edge.values) :], inputs)
+
+    def residuals(unit):
+        gone = predict(unit) - delta
+        return np.where(np.isfinite(gone), gone, 1e3)
+
+    def cost(unit):
+        return float(np.abs(residuals(unit)).mean())
+
+    candidates = [start / scale]
+    smooth = least_squares(
+        residuals, candidates[0], loss="soft_l1", f_scale=0.02, max_nfev=30, diff_step=1e-5
+    )
+    candidates.append(smooth.x)
+    best = min(candidates, key=cost)
+    polished = minimize(cost, best, method="Nelder-Mead", options={"maxfev": moves}).x
+    best = min((best, polished), key=cost) * scale
+    count = len(edge.values)
+    return compose(
+        simplify_equation(edge.fill(best[:count])), simplify_equation(node.fill(best[count:]))
+    )
+
+
+def _evaluate_sums(expr: sp.Expr, table: PairTable) -> np.ndarray:
+    names, columns = ["m1", "v1"], [*table.nodes.T]
+    slots: dict = {sp.Symbol("N", integer=True, positive=True): np.ones(len(table.pairs))}
+    j = sp.Symbol("j", integer=True)
+    back = {sp.IndexedBase(n, real=True)[j]: symbol(n) for n in _OF_THE_PAIR}
+    replaced = {}
+    for total in expr.atoms(sp.Sum):
+        inner = evaluate(total.function.xreplace(back), table.pairs, PAIR_NAMES)
+        replaced[total] = symbol(f"_s{len(replaced)}")
+        names.append(replaced[total].name)
+        columns.append(table.summed(inner))
+    for number, ones in slots.items():
+        replaced[number] = symbol("_n")
+        names.append("_n")
+        columns.append(table.summed(ones))
+    # Sums first: their upper limit is the same N that stands alone elsewhere.
+    plain = expr.xreplace({s: d for s, d in replaced.items() if isinstance(s, sp.Sum)})
+    return evaluate(plain.xreplace(replaced), np.column_stack(columns), names)
+
+
+def _error(predicted: np.ndarray, delta: np.ndarray) -> float:
+    error = float(np.abs(predicted - delta).mean())
+    return error if np.isfinite(error) else float("inf")
+
+
+def variables(expr: sp.Expr) -> Sequence[str]:
+    """Names of the variables of an equation, sorted."""
+    return sorted(s.name for s in expr.free_symbols)

@@ -1,0 +1,252 @@
+"""The road of appendix E in one call: a catalogue becomes a network, equations, and records.
+
+`network_experiment` holds out the random fifth that Table 6's formulas are tested on;
+`cutoff_experiment` the fifth with the largest δ (section 4.3).
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from symlib import symbolic
+from symlib.cosmology import halo_graphs, network
+from symlib.cosmology.catalogue import Catalogue
+from symlib.cosmology.composition import Composed, PairTable
+from symlib.cosmology.halo_graphs import halo_graph
+from symlib.cosmology.network import HIDDEN, speaking, train_halos
+from symlib.cosmology.reading import HaloEquations, Kernel, Survey, kernel, read_equations, survey
+from symlib.cosmology.refit import held_out
+from symlib.cosmology.table6 import CHAPTER, CUT, PAPER_ERRORS, small_delta
+from symlib.energy_discovery import front_rows
+from symlib.errors import InputError, UnknownChoice
+from symlib.recipes import Recipe
+from symlib.results import plain, provenance
+from symlib.training import Run
+
+_CHUNK = 4000  # halos whose pairs are tabulated at once
+
+
+@dataclass(frozen=True)
+class NetworkPreset:
+    """How much work the network gets.
+
+    Args:
+        name: ci, laptop or paper.
+        recipe: how it is trained; a batch is a number of centre halos.
+        hidden: width of the hidden layers (500 in the paper).
+        budget: of the symbolic regressions.
+    """
+
+    name: str
+    recipe: Recipe
+    hidden: int
+    budget: str
+
+
+_RECIPE = Recipe(
+    "halos",
+    steps=24_000,
+    batch=16,
+    learning_rate=2e-3,
+    warmup=0.1,
+    alpha_start=100.0,
+    alpha_until=0.4,
+    turn_every=400,
+    turn_until=0.6,
+)
+# A narrow network bears a higher rate.
+_SHORT = replace(_RECIPE, steps=5_000, learning_rate=4e-3, turn_every=150)
+NETWORK_PRESETS = {
+    "ci": NetworkPreset("ci", _SHORT, 100, "ci"),
+    "laptop": NetworkPreset("laptop", _RECIPE, HIDDEN, "laptop"),
+    "paper": NetworkPreset("paper", replace(_RECIPE, steps=200_000, batch=64), HIDDEN, "paper"),
+}
+
+
+def network_preset(name: "str | NetworkPreset") -> NetworkPreset:
+    """A preset by name.
+
+    Raises:
+        UnknownChoice: no preset of that name.
+    """
+    if isinstance(name, NetworkPreset):
+        return name
+    if name not in NETWORK_PRESETS:
+        raise UnknownChoice("preset", name, NETWORK_PRESETS)
+    return NETWORK_PRESETS[name]
+
+
+@dataclass(frozen=True)
+class HaloDiscovery:
+    """What one walk produced.
+
+    graph: of the catalogue. fit, test: numbers of the halos trained on and held out.
+    equations: None where none were asked for. records: plain JSON values, one for the network
+    and, with equations, one for the best formula found.
+    """
+
+    run: Run
+    survey: Survey
+    kernel: Kernel
+    equations: HaloEquations | None
+    fit: np.ndarray
+    test: np.ndarray
+    records: list[dict]
+
+
+def split_rows(
+    catalogue: Catalogue, seed: int = 0, cutoff: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the halos to fit and to test: the splits of `symlib.cosmology.table6`.
+
+    Args:
+        seed: of the random split.
+        cutoff: instead of a random fifth, hold out the fifth with the largest δ.
+    """
+    fitted = small_delta(catalogue.delta) if cutoff else ~held_out(len(catalogue), seed)
+    return np.flatnonzero(fitted), np.flatnonzero(~fitted)
+
+
+def network_experiment(
+    catalogue: Catalogue,
+    preset: "str | NetworkPreset" = "ci",
+    seed: int = 0,
+    *,
+    second: Catalogue | None = None,
+    engine: str = "auto",
+    equations: bool = True,
+    cutoff: bool = False,
+    cache: "str | Path | None" = None,
+    command: str | None = None,
+    progress: bool = True,
+) -> HaloDiscovery:
+    """Train the network on four fifths of the halos, read it, and measure it on the rest.
+
+    Args:
+        preset: ci, laptop or paper.
+        seed: decides the split, the weights, the batches and the symbolic search.
+        second: another realisation to predict; in the cutoff experiment its halos above the cut.
+        engine: auto, operon or pysr.
+        equations: whether to regress φᵉ and φᵛ.
+        cutoff: hold out the fifth with the largest δ instead of a random one.
+        cache: folder for the checkpoint, so that an interrupted call goes on; None keeps none.
+        command: how to repeat it, for the provenance.
+
+    Raises:
+        InputError: a box smaller than 100 Mpc/h, too few halos, a negative seed, or an unknown
+            preset or engine.
+        MissingEngine: PySR was asked for and there is no Julia.
+        NonFiniteLoss: training broke down.
+    """
+    preset, began = network_preset(preset), time.perf_counter()
+    if not isinstance(seed, int) or seed < 0:
+        raise InputError(f"seed: a whole number, zero or positive, got {seed!r}")
+    if equations:
+        symbolic.choose_engine(engine, say=False)
+    graph = halo_graph(catalogue)
+    fit, test = split_rows(catalogue, seed, cutoff)
+    run = train_halos(
+        graph,
+        fit,
+        preset.recipe,
+        hidden=preset.hidden,
+        seed=seed,
+        checkpoint=_checkpoint(cache, catalogue, preset, seed, cutoff),
+        progress=progress,
+    )
+    seen = survey(run.network, graph)
+    shape = kernel(seen, graph)
+    other = other_rows = None
+    if second is not None:
+        other = halo_graph(second)
+        above = second.delta > catalogue.delta[fit].max() if cutoff else np.full(len(second), True)
+        other_rows = np.flatnonzero(above)
+    common = {
+        "kind": "cosmology",
+        "chapter": CHAPTER,
+        "preset": preset.name,
+        "seed": seed,
+        "halos": {"fit": len(fit), "test": len(test)},
+        "held_out": "the 20% with the largest delta" if cutoff else "a random 20%",
+        "catalogue": {"box": catalogue.box, "halos": len(catalogue)},
+    }
+    measured = {
+        "formula": "network" + CUT * cutoff,
+        "error_fit": seen.error(graph, fit),
+        "error_test": seen.error(graph, test),
+        "error_second": None,
+        "paper": dict(
+            zip(("error_fit", "error_test"), PAPER_ERRORS["network_cutoff"], strict=True)
+            if cutoff
+            else ()
+        ),
+        "constants": {},
+        "spectrum": seen.spread,
+        "components": speaking(run.network),
+        "dominance": None if np.isinf(seen.dominance()) else seen.dominance(),
+        "half_radius": shape.half_radius,
+        "hidden": preset.hidden,
+        "steps": run.steps,
+        "recipe": run.recipe.to_dict(),
+        "training_seconds": round(run.seconds, 1),
+    }
+    if other is not None and len(other_rows):
+        measured["error_second"] = survey(run.network, other).error(other, other_rows)
+    found, records = None, [{**common, **measured}]
+    if equations:
+        found = read_equations(
+            seen, graph, fit, preset.budget, engine=engine, seed=seed, progress=progress
+        )
+        records.append({**common, **_formula_facts(found, graph, fit, test, cutoff)})
+        if other is not None and len(other_rows):
+            records[-1]["error_second"] = formula_error(found.refitted, other, other_rows)
+    made = provenance(time.perf_counter() - began, command)
+    records = [plain({**record, "provenance": made}) for record in records]
+    return HaloDiscovery(run, seen, shape, found, fit, test, records)
+
+
+def cutoff_experiment(catalogue: Catalogue, *arguments, **options) -> HaloDiscovery:
+    """`network_experiment` on the 80% of halos with the smallest δ, tested on the other 20%."""
+    return network_experiment(catalogue, *arguments, cutoff=True, **options)
+
+
+def formula_error(formula: Composed, graph, rows) -> float:
+    """Mean |δ − δ̂| of a composed formula over some halos, a few thousand at a time."""
+    total, rows = 0.0, np.asarray(rows)
+    for start in range(0, len(rows), _CHUNK):
+        some = rows[start : start + _CHUNK]
+        total += len(some) * formula.error(PairTable.of(graph, some), graph.y[some, 0].numpy())
+    return total / len(rows)
+
+
+def _formula_facts(found: HaloEquations, graph, fit, test, cutoff: bool) -> dict:
+    return {
+        "formula": "best_found" + CUT * cutoff,
+        "engine": found.edge.engine,
+        "error_fit": formula_error(found.refitted, graph, fit),
+        "error_test": formula_error(found.refitted, graph, test),
+        "error_second": None,
+        "error_before_refit": formula_error(found.composed, graph, test),
+        "constants": {},
+        "tried": found.tried,
+        "edge_front": front_rows(found.edge),
+        "node_front": front_rows(found.node),
+        "equation": found.refitted.to_dict(),
+    }
+
+
+def _checkpoint(cache, catalogue: Catalogue, preset: NetworkPreset, seed: int, cutoff: bool):
+    """A file named after everything that went into the weights, the code included."""
+    if cache is None:
+        return None
+    sums = [float(getattr(catalogue, n).sum(dtype=np.float64)) for n in ("masses", "delta")]
+    facts = [catalogue.box, len(catalogue), *sums, preset.recipe.to_dict(), preset.hidden, seed]
+    digest = hashlib.sha256(json.dumps([*facts, cutoff]).encode())
+    for module in (network, halo_graphs):
+        digest.update(Path(module.__file__).read_bytes())
+    kind = "cutoff" if cutoff else "all"
+    return Path(cache) / f"halos-{kind}-{digest.hexdigest()[:12]}.safetensors"

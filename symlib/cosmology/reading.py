@@ -1,0 +1,286 @@
+"""What the halo network says: its messages, and equations for φᵉ and φᵛ (appendix E).
+
+    survey()          one pass over all edges: messages, their sums, predictions
+    kernel()          φᵉ₁ against separation, for light and heavy senders
+    read_equations()  symbolic regression of φᵉ₁ and then of φᵛ, composed and refitted
+
+Variables of the equations, and their units: m1 and m2, the masses of receiver and sender in
+10¹⁴ h⁻¹ M☉; r, their separation in 10 Mpc/h; dv and v1, their relative speed and the
+receiver's own in 300 km/s; e1, the summed message.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch_geometric.data import Data
+
+from symlib import symbolic
+from symlib.cosmology.composition import (
+    NODE_NAMES,
+    PAIR_NAMES,
+    Composed,
+    PairTable,
+    compose,
+    refit_composed,
+)
+from symlib.cosmology.halo_graphs import LENGTH, LINKING, Neighbourhoods
+from symlib.cosmology.network import HaloNetwork
+from symlib.errors import InputError
+from symlib.symbolic.expressions import symbol
+
+EXAMPLES = 20_000  # edges, and at most as many halos, that a regression is given
+REFIT_HALOS = 4_000
+TRY_HALOS = 800  # to compare equations of φᵉ by, and as many to fit them
+LEAST_SCORE, LEAST_NODE_SCORE = 0.004, 0.02  # drop of log(MAE) per unit of complexity
+WITHIN = 1.02
+_SHELLS = 50  # of separation, from which edges are drawn in equal numbers
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The network on every edge and halo of a graph.
+
+    spread: standard deviation of each message component over the edges, largest first.
+    message: the most significant component, φᵉ₁, divided by its standard deviation and with
+        the sign that grows with δ̂ (φᵛ absorbs any factor), shape [edges].
+    pooled: its sum at each halo, e_i, shape [halos].
+    predicted: δ̂, shape [halos].
+    """
+
+    spread: np.ndarray
+    message: np.ndarray
+    pooled: np.ndarray
+    predicted: np.ndarray
+
+    def dominance(self, rank: int = 10) -> float:
+        """The largest standard deviation over the one of this rank; infinite if that is 0."""
+        below = self.spread[rank - 1]
+        return float(self.spread[0] / below) if below > 0 else float("inf")
+
+    def error(self, graph: Data, rows) -> float:
+        """Mean |δ − δ̂| over some halos."""
+        return float(np.abs(graph.y[:, 0].numpy() - self.predicted)[np.asarray(rows)].mean())
+
+
+def survey(network: HaloNetwork, graph: Data, centres: int = 128) -> Survey:
+    """Messages, sums and predictions for every halo, `centres` at a time.
+
+    Raises:
+        InputError: every message component is constant, so training failed.
+    """
+    hoods = Neighbourhoods.of(graph)
+    everyone = torch.arange(graph.num_nodes)
+    top = _most_significant(network, hoods, everyone[:: max(1, graph.num_nodes // 512)])
+    message = torch.empty(graph.num_edges, dtype=torch.float64)
+    predicted, pooled = [], []
+    # Silenced components are zero on every edge.
+    speaking = torch.where((network.edge_model[-1].weight != 0).any(dim=1))[0]
+    sums = torch.zeros(3, len(speaking), dtype=torch.float64)
+    with torch.no_grad():
+        for batch in hoods.batches(everyone, centres):
+            found, raw = network(batch.x, batch.edge_index, batch.edge_attr, batch.batch_size)
+            message[batch.e_id] = raw[:, top].double()
+            at = batch.edge_index[1]
+            sum_here = torch.zeros(batch.batch_size, dtype=torch.float64)
+            pooled.append(sum_here.index_add(0, at, raw[:, top].double()))
+            raw = raw[:, speaking].double()
+            sums += torch.stack([torch.ones_like(raw), raw, raw**2]).sum(dim=1)
+            predicted.append(found[:, 0].double())
+    count, first, second = sums
+    spread = torch.zeros(network.rule.components, dtype=torch.float64)
+    spread[speaking] = (second / count - (first / count) ** 2).clamp(min=0).sqrt()
+    values, pooled = torch.cat(predicted), torch.cat(pooled)
+    together = ((pooled - pooled.mean()) * (values - values.mean())).sum()
+    unit = (1.0 if float(together) >= 0 else -1.0) / float(spread[top])
+    return Survey(
+        np.sort(spread.numpy())[::-1].copy(),
+        (unit * message).numpy(),
+        (unit * pooled).numpy(),
+        values.numpy(),
+    )
+
+
+def _most_significant(network: HaloNetwork, hoods: Neighbourhoods, centres) -> int:
+    batch = hoods.batch(centres)
+    with torch.no_grad():
+        spread = network.messages(batch.x, batch.edge_index, batch.edge_attr).std(dim=0)
+    if not float(spread.max()) > 0:
+        raise InputError("network: no message component varies; train it for longer")
+    return int(spread.argmax())
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """φᵉ₁ against separation.
+
+    edges: of the shells, Mpc/h, shape [shells + 1]. masses: limits of the senders' mass classes,
+    10¹⁴ h⁻¹ M☉, shape [classes + 1]. middle, low, high: median and quartiles, NaN where a shell
+    is empty, shape [classes, shells].
+    """
+
+    edges: np.ndarray
+    masses: np.ndarray
+    middle: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def half_radius(self) -> float:
+        """Where the median message falls to half of its way down, Mpc/h; mean over classes.
+
+        From its largest value to that at the largest separations; a top-hat of 20 Mpc/h that
+        was smoothed symmetrically gives 20.
+        """
+        found = []
+        centres = (self.edges[1:] + self.edges[:-1]) / 2
+        for curve in self.middle:
+            known = np.isfinite(curve)
+            x, y = centres[known], curve[known]
+            if len(x) < 4:
+                continue
+            half = (y[: len(y) // 4].max() + np.median(y[-len(y) // 4 :])) / 2
+            below = np.flatnonzero((y[1:] < half) & (y[:-1] >= half))
+            if len(below):
+                k = below[0]
+                found.append(x[k] + (y[k] - half) / (y[k] - y[k + 1]) * (x[k + 1] - x[k]))
+        return float(np.mean(found)) if found else float("nan")
+
+
+def kernel(seen: Survey, graph: Data, shells: int = 25, classes: int = 3) -> Kernel:
+    """Bin φᵉ₁ by separation, for classes of sender mass with equal numbers of edges.
+
+    Raises:
+        InputError: a survey of another graph.
+    """
+    if len(seen.message) != graph.num_edges:
+        raise InputError("seen: a survey of another graph")
+    r = graph.edge_attr.norm(dim=1).numpy().astype(np.float64) * LENGTH
+    mass = graph.x[graph.edge_index[0], 3].numpy().astype(np.float64)
+    edges = np.linspace(0, max(LINKING, r.max()), shells + 1)
+    masses = np.quantile(mass, np.linspace(0, 1, classes + 1))
+    shell = np.clip(np.digitize(r, edges) - 1, 0, shells - 1)
+    group = np.clip(np.digitize(mass, masses) - 1, 0, classes - 1)
+    quartiles = np.full((3, classes, shells), np.nan)
+    for k in range(classes):
+        for s in range(shells):
+            inside = seen.message[(group == k) & (shell == s)]
+            if len(inside) >= 10:
+                quartiles[:, k, s] = np.percentile(inside, [25, 50, 75])
+    return Kernel(edges, masses, quartiles[1], quartiles[0], quartiles[2])
+
+
+@dataclass(frozen=True)
+class HaloEquations:
+    """Equations of the network's two functions, and of δ̂.
+
+    edge, node: regressions of φᵉ₁ and φᵛ, in PySR's words. tried: the pairs of equations that
+    were composed: their rows in the two fronts, common complexity, and error after a quick
+    refit, on fitted halos kept aside. composed: the chosen composition as found; refitted: with
+    constants fitted to δ itself, which undoes the error that the two approximations
+    accumulate (appendix E).
+    """
+
+    edge: "symbolic.Regression"
+    node: "symbolic.Regression"
+    tried: list[dict]
+    composed: Composed
+    refitted: Composed
+
+
+def read_equations(
+    seen: Survey,
+    graph: Data,
+    rows,
+    budget="ci",
+    *,
+    engine: str = "auto",
+    seed: int = 0,
+    progress: bool = True,
+) -> HaloEquations:
+    """Regress φᵉ₁ on edges and φᵛ on halos, compose, and refit to δ (appendix E).
+
+    Edges are drawn evenly in separation: drawn as they come, nine in ten would lie where the
+    message is silent, and a mean absolute error would call silence a good equation. Which
+    equations of the two fronts go into the formula is decided by δ, on halos that are neither
+    refitted nor held out: the simplest pair that comes within 2% of the least error. A message's
+    own scores are no guide here, for what counts is a sum of two hundred of them.
+
+    Args:
+        seen: from `survey`, of this graph.
+        rows: the halos that the network was trained on, shape [halos]; only messages that they
+            receive are used.
+        budget: how long the searches may take (see `symlib.symbolic.regress`).
+        engine: auto, operon or pysr.
+
+    Raises:
+        InputError, MissingEngine: as `symlib.symbolic.regress`.
+    """
+    if len(seen.message) != graph.num_edges:
+        raise InputError("seen: a survey of another graph")
+    rng = np.random.default_rng(seed)
+    rows = np.asarray(rows)
+    options = dict(engine=engine, seed=seed, budget=budget, progress=progress)
+    hoods = Neighbourhoods.of(graph)
+    some = np.sort(rng.permutation(rows)[:EXAMPLES])
+    table = PairTable.of(graph, some)
+    message = seen.message[hoods.edges_of(torch.from_numpy(some)).numpy()]
+    chosen = _evenly(table.pairs[:, PAIR_NAMES.index("r")], EXAMPLES, rng)
+    edge = symbolic.regress(table.pairs[chosen], message[chosen], list(PAIR_NAMES), **options)
+    inputs = np.column_stack([seen.pooled[some], table.nodes])
+    node = symbolic.regress(inputs, seen.predicted[some], list(NODE_NAMES), **options)
+    few = rng.permutation(rows)[:REFIT_HALOS]
+    tried, composed, quick = _choose(edge, node, graph, few)
+    refitted = refit_composed(quick, PairTable.of(graph, few), graph.y[few, 0].numpy())
+    return HaloEquations(edge, node, tried, composed, refitted)
+
+
+def _choose(edge, node, graph: Data, rows) -> tuple[list[dict], Composed, Composed]:
+    """What was tried, the chosen composition as found, and the same after its quick refit.
+
+    First every worthwhile equation of φᵉ with the selected one of φᵛ, then the best of these with
+    every worthwhile one of φᵛ.
+    """
+    part = min(TRY_HALOS, len(rows) // 2)
+    fit, aside = (PairTable.of(graph, rows[k * part : (k + 1) * part]) for k in (0, 1))
+    delta = [graph.y[rows[k * part : (k + 1) * part], 0].numpy() for k in (0, 1)]
+    tried, formulas = [], []
+
+    def attempt(of_edge: int, of_node: int) -> None:
+        found = compose(edge.sympy(of_edge), node.sympy(of_node))
+        quick = refit_composed(found, fit, delta[0], moves=200)
+        levels = [int(q.equations_["complexity"][k]) for q, k in ((edge, of_edge), (node, of_node))]
+        error = quick.error(aside, delta[1])
+        tried.append({"edge": of_edge, "node": of_node, "complexity": sum(levels), "error": error})
+        formulas.append((found, quick))
+
+    def best() -> int:
+        least = min(row["error"] for row in tried)
+        near = [k for k, row in enumerate(tried) if row["error"] <= WITHIN * least]
+        return min(near, key=lambda k: tried[k]["complexity"])
+
+    selected = int(node.selected.name)
+    for index in _worthwhile(edge, LEAST_SCORE):
+        attempt(index, selected)
+    if not tried:
+        raise InputError("seen: no equation of the message depends on anything; train for longer")
+    of_edge = tried[best()]["edge"]
+    for index in _worthwhile(node, LEAST_NODE_SCORE):
+        if index != selected and symbol("e1") in node.sympy(index).free_symbols:
+            attempt(of_edge, index)
+    return tried, *formulas[best()]
+
+
+def _worthwhile(found, least: float) -> list[int]:
+    """Rows of a front whose equations vary, and fit notably better than simpler ones."""
+    scores = found.equations_["score"]
+    return [
+        k for k in range(len(scores)) if found.sympy(k).free_symbols and scores.iloc[k] >= least
+    ]
+
+
+def _evenly(r: np.ndarray, count: int, rng) -> np.ndarray:
+    """Rows drawn in equal numbers from shells of separation, as far as those have them."""
+    shell = np.minimum((r / r.max() * _SHELLS).astype(int), _SHELLS - 1)
+    parts = [rng.permutation(np.flatnonzero(shell == s)) for s in range(_SHELLS)]
+    return np.concatenate([part[: -(-count // _SHELLS)] for part in parts])

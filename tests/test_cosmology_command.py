@@ -1,0 +1,87 @@
+"""`symlib universe` and `symlib halos`: from a box to records, and refusals before long work."""
+
+import argparse
+import dataclasses
+
+import pytest
+from halos import halos_of
+
+from symlib import cli, tables
+from symlib.cosmology import experiments, table6
+from symlib.cosmology.catalogue import read_catalogue, write_catalogue
+from symlib.cosmology.command import add_universe_arguments
+from symlib.cosmology.universe import Universe
+from symlib.results import read_record
+
+
+def run(*arguments) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_the_options_of_a_universe_are_its_settings():
+    parser = argparse.ArgumentParser()
+    add_universe_arguments(parser)
+    given = vars(parser.parse_args(["--out", "x.npz"]))
+    settings = dataclasses.asdict(Universe())
+    assert {name: given[name] for name in settings} == settings
+    assert set(given) == {*settings, "out", "quiet"}
+
+
+def test_a_universe_becomes_a_catalogue(tmp_path):
+    path = tmp_path / "halos.npz"
+    code = run("universe", "--box", 120, "--particles", 48, "--steps", 8, "--out", path, "--quiet")
+    assert code == 0
+    found = read_catalogue(path)
+    assert len(found) > 50 and found.box == 120.0
+
+
+def test_bad_arguments_are_told_before_any_work(tmp_path, capsys):
+    out = tmp_path / "records"
+    assert run("universe", "--out", tmp_path / "halos.txt") == 2
+    assert ".npz" in capsys.readouterr().err
+    assert run("halos", "--catalogue", tmp_path / "none.npz", "--out", out) == 2
+    assert "none.npz" in capsys.readouterr().err
+    path = tmp_path / "halos.npz"
+    write_catalogue(path, halos_of("with_mass"))
+    assert run("halos", "--catalogue", path, "--preset", "evening", "--out", out) == 2
+    assert "evening" in capsys.readouterr().err
+    assert run("halos", "--catalogue", path, "--out", path) == 2
+    assert "name a folder" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A network of seconds."""
+    preset = experiments.NETWORK_PRESETS["ci"]
+    recipe = dataclasses.replace(preset.recipe, steps=400, turn_every=100, learning_rate=5e-3, compiled=False)
+    budget = {"searches": 1, "generations": 5, "population": 100, "rounds": 0}
+    monkeypatch.setitem(
+        experiments.NETWORK_PRESETS,
+        "ci",
+        dataclasses.replace(preset, recipe=recipe, hidden=16, budget=budget),
+    )
+
+
+@pytest.mark.slow
+def test_every_row_gets_a_record_and_is_not_made_twice(tmp_path, small, capsys):
+    first, second, out = tmp_path / "1.npz", tmp_path / "2.npz", tmp_path / "records"
+    write_catalogue(first, halos_of("with_mass", 0.05, seed=1))
+    write_catalogue(second, halos_of("with_mass", 0.05, seed=2))
+    arguments = ["halos", "--catalogue", first, "--second", second, "--out", out, "--quiet"]
+    arguments += ["--cache", tmp_path / "cache"]
+    assert run(*arguments) == 0
+    rows = {*table6.ROWS, "network", "best_found", "network_cutoff", "best_found_cutoff"}
+    found = {path.stem: read_record(path) for path in out.glob("*.json")}
+    assert set(found) == {f"{row}-ci-0" for row in rows}
+    for record in found.values():
+        assert record["chapter"] == "cosmology" and record["error_test"] > 0
+        assert record["error_second"] > 0 and "provenance" in record and "constants" in record
+    assert [record["formula"] for record in tables.cosmology(out)][0] == "constant"
+    assert len(tables.cosmology(out)) == len(rows)
+    capsys.readouterr()
+    (out / "simple-ci-0.json").unlink()
+    assert run(*arguments) == 0
+    told = capsys.readouterr().out
+    assert "on record: constant" in told and "on record: simple" not in told
+    assert (out / "simple-ci-0.json").exists()

@@ -1,0 +1,405 @@
+"""The halo network: graphs, batches, training, reading, composition."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import sympy as sp
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric.data import Data
+
+from symlib.cosmology.catalogue import Catalogue
+from symlib.cosmology.composition import PairTable, compose, refit_composed
+from symlib.cosmology.experiments import (
+    NETWORK_PRESETS,
+    NetworkPreset,
+    cutoff_experiment,
+    network_experiment,
+    network_preset,
+    split_rows,
+)
+from symlib.cosmology.halo_graphs import Neighbourhoods, halo_graph, halo_loader
+from symlib.cosmology.network import (
+    HaloNetwork,
+    halo_network,
+    silence,
+    speaking,
+    train_halos,
+)
+from symlib.cosmology.network_figures import halo_kernel, halo_spectrum, predicted_delta
+from symlib.cosmology.reading import kernel, survey
+from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
+from symlib.recipes import optimiser
+from symlib.results import write_record
+from symlib.symbolic.parsing import parse_equation
+
+BOX = 120.0
+PLAIN = replace(
+    NETWORK_PRESETS["ci"].recipe, steps=20, batch=8, turn_every=5, precision="float32",
+    compiled=False,
+)  # fmt: skip
+
+
+def universe(count: int = 150, seed: int = 0, radius: float = 20.0, box: float = BOX) -> Catalogue:
+    """Halos thrown at random, whose δ is a sum of neighbours' masses within a radius."""
+    rng = np.random.default_rng(seed)
+    positions = (rng.random((count, 3)) * box).astype(np.float32)
+    masses = 1e13 * (1 + rng.pareto(2.0, count).clip(max=20))
+    apart = positions[:, None] - positions[None]
+    apart -= box * np.round(apart / box)
+    near = (np.sqrt((apart**2).sum(-1)) < radius) & ~np.eye(count, dtype=bool)
+    delta = (near * masses / 1e14).sum(1) - 0.5
+    velocities = 300 * rng.standard_normal((count, 3))
+    return Catalogue(box, positions, velocities, masses, delta, particle_mass=1e11)
+
+
+def moved(catalogue: Catalogue, shift, order=None) -> Catalogue:
+    order = np.arange(len(catalogue)) if order is None else order
+    positions = np.mod(catalogue.positions.astype(np.float64) + shift, BOX).astype(np.float32)
+    positions[positions >= BOX] = 0.0
+    return replace(
+        catalogue,
+        positions=positions[order],
+        velocities=catalogue.velocities[order],
+        masses=catalogue.masses[order],
+        delta=catalogue.delta[order],
+    )
+
+
+def predict(network, catalogue) -> np.ndarray:
+    graph = halo_graph(catalogue)
+    with torch.no_grad():
+        return network(graph.x, graph.edge_index, graph.edge_attr)[0][:, 0].numpy()
+
+
+def test_shapes_and_units():
+    catalogue = universe()
+    graph = halo_graph(catalogue)
+    assert graph.x.shape == (150, 4) and graph.y.shape == (150, 1)
+    assert graph.edge_attr.shape == (graph.num_edges, 3)
+    assert float(graph.edge_attr.norm(dim=1).max()) <= 2.0 + 1e-6  # 50 Mpc/h in units of 25
+    np.testing.assert_allclose(graph.x[:, 3], catalogue.masses / 1e14, rtol=1e-6)
+    predicted, raw = HaloNetwork(16)(graph.x, graph.edge_index, graph.edge_attr)
+    assert predicted.shape == (150, 1) and raw.shape == (graph.num_edges, 100)
+    assert HaloNetwork().edge_model[0].out_features == 500
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.tuples(*[st.floats(0, 119)] * 3), st.integers(0, 2**31))
+def test_moving_and_renumbering_halos_changes_no_prediction(shift, seed):
+    catalogue, network = universe(60), halo_network(16, seed=1)
+    order = np.random.default_rng(seed).permutation(60)
+    np.testing.assert_allclose(
+        predict(network, moved(catalogue, shift, order)),
+        predict(network, catalogue)[order],
+        atol=2e-4,
+    )
+
+
+def test_a_prediction_sees_across_the_face_of_the_box():
+    catalogue = universe(2)
+    positions = np.array([[1, 60, 60], [BOX - 1, 60, 60]], np.float32)
+    graph = halo_graph(replace(catalogue, positions=positions))
+    apart = {int(r): a[0] for r, a in zip(graph.edge_index[1], graph.edge_attr, strict=True)}
+    assert float(apart[0]) == pytest.approx(-2 / 25) and float(apart[1]) == pytest.approx(2 / 25)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(2, 80), st.integers(0, 2**31), st.integers(1, 90))
+def test_every_centre_gets_all_its_neighbours(count, seed, size):
+    catalogue = universe(count, seed % 1000)
+    apart = catalogue.positions[:, None] - catalogue.positions[None]
+    apart = apart - BOX * np.round(apart / BOX)
+    near = (np.linalg.norm(apart, axis=-1) < 50) & ~np.eye(count, dtype=bool)
+    if not near.any():
+        return
+    graph = halo_graph(catalogue)
+    rng = np.random.default_rng(seed)
+    centres = torch.from_numpy(rng.permutation(count)[: 1 + seed % count])
+    seen = []
+    for batch in Neighbourhoods.of(graph).batches(centres, size):
+        own = batch.n_id[: batch.batch_size]
+        seen.append(own)
+        for place, halo in enumerate(own.tolist()):
+            mine = batch.edge_index[1] == place
+            assert set(batch.n_id[batch.edge_index[0, mine]].tolist()) == set(
+                np.flatnonzero(near[halo])
+            )
+        assert torch.equal(batch.x, graph.x[batch.n_id])
+        assert torch.equal(batch.edge_attr, graph.edge_attr[batch.e_id])
+        assert len(torch.unique(batch.n_id)) == len(batch.n_id)
+    assert torch.equal(torch.cat(seen), centres)
+
+
+def test_batches_are_those_of_neighbor_loader():
+    from torch_geometric.typing import WITH_PYG_LIB, WITH_TORCH_SPARSE
+
+    graph = halo_graph(universe(40))
+    centres = torch.arange(10)
+    if WITH_PYG_LIB or WITH_TORCH_SPARSE:
+        loader = halo_loader(graph, centres, 5)
+    else:
+        with pytest.warns(UserWarning, match="pyg-lib"):
+            loader = halo_loader(graph, centres, 5)
+    for theirs, ours in zip(loader, Neighbourhoods.of(graph).batches(centres, 5), strict=True):
+        assert theirs.batch_size == ours.batch_size == 5
+        pairs = [
+            {tuple(p) for p in batch.n_id[batch.edge_index].T.tolist()} for batch in (theirs, ours)
+        ]
+        assert pairs[0] == pairs[1]
+
+
+def test_a_batch_predicts_what_the_whole_graph_does():
+    graph, network = halo_graph(universe()), halo_network(16)
+    centres = torch.tensor([3, 77, 12])
+    batch = Neighbourhoods.of(graph).batch(centres)
+    with torch.no_grad():
+        whole = network(graph.x, graph.edge_index, graph.edge_attr)[0][centres]
+        part = network(batch.x, batch.edge_index, batch.edge_attr, batch.batch_size)[0]
+    torch.testing.assert_close(part, whole)
+
+
+def test_training_learns_a_sum_over_neighbours_with_few_components():
+    catalogue = universe(1200, radius=35.0, box=300.0)
+    graph = halo_graph(catalogue)
+    rows, held_out = split_rows(catalogue, seed=0)
+    recipe = replace(PLAIN, steps=900, batch=32, learning_rate=5e-3, turn_every=60)
+    recipe = replace(recipe, alpha_start=10.0, alpha_until=0.4)
+    run = train_halos(graph, rows, recipe, hidden=32, progress=False)
+    seen = survey(run.network, graph)
+    trivial = np.abs(catalogue.delta - np.median(catalogue.delta))[held_out].mean()
+    assert seen.error(graph, held_out) < 0.8 * trivial
+    assert speaking(run.network) <= 3
+    assert seen.dominance() > 1000
+    assert run.history[-1]["components"] == speaking(run.network)
+    assert np.corrcoef(seen.pooled, seen.predicted)[0, 1] > 0.3
+    found = kernel(seen, graph, shells=10, classes=2)
+    assert found.middle.shape == (2, 10)
+    assert np.nanmax(found.middle[:, :3]) > np.nanmedian(found.middle[:, -2:])
+    for figure, alt in (
+        halo_spectrum(seen.spread),
+        halo_kernel(found),
+        predicted_delta(catalogue.delta, {"network": seen.predicted}),
+    ):
+        assert len(alt) > 60 and figure.axes
+
+
+def test_the_survey_agrees_with_the_network():
+    graph, network = halo_graph(universe(80)), halo_network(16, neighbours=10.0)
+    seen = survey(network, graph, centres=7)
+    with torch.no_grad():
+        predicted, raw = network(graph.x, graph.edge_index, graph.edge_attr)
+    np.testing.assert_allclose(seen.predicted, predicted[:, 0], atol=1e-5)
+    spread = raw.double().std(dim=0, correction=0).sort(descending=True).values
+    np.testing.assert_allclose(seen.spread, spread, rtol=1e-4, atol=1e-8)
+    assert np.std(seen.message) == pytest.approx(1.0, rel=1e-6)
+    np.testing.assert_allclose(
+        seen.pooled, np.bincount(graph.edge_index[1], seen.message, 80), atol=1e-6
+    )
+
+
+def test_silenced_components_stay_silent_and_the_others_go_on():
+    graph = halo_graph(universe(80))
+    network = halo_network(16)
+    adam, _ = optimiser(network, PLAIN)
+
+    def step():
+        adam.zero_grad()
+        predicted, raw = network(graph.x, graph.edge_index, graph.edge_attr)
+        ((predicted - graph.y).abs().mean() + 0.01 * raw.abs().sum(1).mean()).backward()
+        adam.step()
+
+    step()
+    silence(network, torch.arange(100) >= 3, adam)
+    before = network.edge_model[-1].weight[:3].clone()
+    for _ in range(5):
+        step()
+    assert speaking(network) == 3
+    assert float(network.edge_model[-1].bias.detach()[3:].abs().max()) == 0
+    assert float(network.node_model[0].weight.detach()[:, 7:].abs().max()) == 0
+    assert not torch.equal(network.edge_model[-1].weight[:3], before)
+
+
+def test_a_resumed_run_ends_like_one_that_was_not_stopped(tmp_path, monkeypatch):
+    graph, rows = halo_graph(universe(60)), np.arange(50)
+    whole = train_halos(graph, rows, PLAIN, hidden=16, progress=False)
+    from symlib.cosmology import network as module
+
+    original, path = module._Loop.step, tmp_path / "halos.safetensors"
+
+    def stop(self, *arguments):
+        if self.run.steps == 12:
+            raise KeyboardInterrupt
+        return original(self, *arguments)
+
+    monkeypatch.setattr(module._Loop, "step", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_halos(graph, rows, PLAIN, hidden=16, checkpoint=path, progress=False)
+    monkeypatch.setattr(module._Loop, "step", original)
+    resumed = train_halos(graph, rows, PLAIN, hidden=16, checkpoint=path, progress=False)
+    assert resumed.resumed_at == 12
+    for one, other in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+    with pytest.raises(InputError, match="another seed"):
+        train_halos(graph, rows, PLAIN, hidden=16, seed=1, checkpoint=path, progress=False)
+    with pytest.raises(InputError, match="another data"):
+        train_halos(graph, rows[:-1], PLAIN, hidden=16, checkpoint=path, progress=False)
+
+
+def test_padding_changes_nothing():
+    from symlib.cosmology.network import _Loop
+    from symlib.training import Run
+
+    graph, network = halo_graph(universe(80)), halo_network(16)
+    losses = []
+    for room in (1024, 4096):
+        loop = _Loop(Run(network, PLAIN, 0), graph, torch.arange(80), torch.device("cpu"))
+        loop.room = room
+        padded = loop._padded(torch.arange(8), np.random.default_rng(0))
+        losses.append([float(part.detach()) for part in loop.objective(*padded, 0.01)])
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+EDGES = ("2.5*m2/(7+r**4)+0.1*m1*m2-0.03", "(m2+0.4)*v1/(1+r**2)", "1.5*m2", "0.2+0*r")
+NODES = ("-0.2+e1/(3.8+0.08*m1)", "0.1*e1+0.01*v1", "e1**2/(1+e1**2)")
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("node", NODES)
+def test_composition_by_sympy_equals_evaluating_both(edge, node):
+    table = PairTable.of(halo_graph(universe(60)), np.arange(20))
+    both = compose(
+        parse_equation(edge, ["m1", "m2", "r", "dv", "v1"]),
+        parse_equation(node, ["e1", "m1", "v1"]),
+    )
+    np.testing.assert_allclose(both.predict_expr(table), both.predict(table), rtol=1e-9)
+    for total in both.expr.atoms(sp.Sum):
+        assert not {s.name for s in total.function.free_symbols} & {"m1", "v1"}
+    assert both.latex()
+
+
+def test_a_threshold_composes_too():
+    edge = parse_equation("IF(r < 2, m2, 0)", ["m1", "m2", "r", "dv", "v1"])
+    table = PairTable.of(halo_graph(universe(60)), np.arange(60))
+    both = compose(edge, sp.Symbol("e1", real=True) - 0.5)
+    np.testing.assert_allclose(both.predict_expr(table), universe(60).delta, atol=1e-5)
+
+
+def test_refitting_finds_constants_that_were_moved():
+    graph = halo_graph(universe(200))
+    table = PairTable.of(graph, np.arange(120))
+
+    def formula(a, b, c):
+        return compose(
+            parse_equation(f"m2/({a}+(r/2)**6)", ["m1", "m2", "r", "dv", "v1"]),
+            parse_equation(f"{b}+{c}*e1", ["e1", "m1", "v1"]),
+        )
+
+    truth = formula(1.3, -0.2, 0.7).predict(table)
+    start = formula(1.0, -0.1, 1.0)
+    fitted = refit_composed(start, table, truth)
+    assert fitted.error(table, truth) < 0.02 * start.error(table, truth)
+
+
+@dataclass
+class Front:
+    """What `_choose` needs of a regression, without the search."""
+
+    texts: tuple
+    names: tuple
+    selected_row: int
+
+    def __post_init__(self):
+        n = len(self.texts)
+        self.equations_ = pd.DataFrame({"complexity": range(1, n + 1), "score": [0.1] * n})
+        self.selected = self.equations_.iloc[self.selected_row]
+
+    def sympy(self, index):
+        return parse_equation(self.texts[index], self.names)
+
+
+def test_the_formula_is_chosen_by_what_it_predicts():
+    from symlib.cosmology.reading import _choose
+
+    catalogue = universe(200)
+    edge = Front(("1.5", "m2", "m2/(1+(r/1.9)**30)", "m2*v1*dv"), ("m1", "m2", "r", "dv", "v1"), 1)
+    node = Front(("0.3+0*m1", "0.8*e1", "0.9*e1-0.4", "e1*m1"), ("e1", "m1", "v1"), 1)
+    tried, found, quick = _choose(edge, node, halo_graph(catalogue), np.arange(200))
+    assert len(tried) == 3 + 2
+    assert found.edge == edge.sympy(2) and found.node == node.sympy(2)
+    errors = {(row["edge"], row["node"]): row["error"] for row in tried}
+    assert errors[2, 2] == min(errors.values()) and errors[2, 2] < 0.2 * errors[1, 1]
+    assert quick.edge != found.edge
+
+
+def test_rows_are_split_at_random_or_by_density():
+    catalogue = universe(100)
+    for cutoff in (False, True):
+        fit, test = split_rows(catalogue, seed=3, cutoff=cutoff)
+        assert len(fit) == 80 and len(test) == 20
+        assert sorted([*fit, *test]) == list(range(100))
+    assert catalogue.delta[fit].max() <= catalogue.delta[test].min()
+
+
+@pytest.mark.parametrize("cutoff", [False, True])
+def test_an_experiment_is_recorded(cutoff, tmp_path):
+    tiny = NetworkPreset("ci", replace(PLAIN, steps=10), 8, "ci")
+    options = dict(second=universe(90, seed=1), equations=False, cache=tmp_path, progress=False)
+    walk = cutoff_experiment if cutoff else network_experiment
+    found = walk(universe(100), tiny, 1, **options)
+    (record,) = found.records
+    assert record["kind"] == record["chapter"] == "cosmology"
+    assert record["formula"] == ("network_cutoff" if cutoff else "network")
+    assert record["halos"] == {"fit": 80, "test": 20}
+    assert len(record["spectrum"]) == 100 and record["provenance"]["command"]
+    for key in ("error_fit", "error_test", "error_second"):
+        assert np.isfinite(record[key])
+    write_record(tmp_path / "record.json", record)
+    assert walk(universe(100), tiny, 1, **options).run.resumed_at == 10
+
+
+@pytest.mark.slow
+def test_equations_are_read_from_a_trained_network():
+    catalogue = universe(1200, radius=35.0, box=300.0)
+    recipe = replace(PLAIN, steps=900, batch=32, learning_rate=5e-3, turn_every=60)
+    budget = {"searches": 2, "generations": 15, "rounds": 1, "max_complexity": 20}
+    tiny = NetworkPreset("ci", replace(recipe, alpha_start=10.0, alpha_until=0.4), 32, budget)
+    found = network_experiment(catalogue, tiny, engine="operon", progress=False)
+    _, formula = found.records
+    trivial = np.abs(catalogue.delta - np.median(catalogue.delta))[found.test].mean()
+    assert formula["formula"] == "best_found" and formula["equation"]["composed"]
+    assert formula["error_test"] < 0.9 * trivial
+    assert formula["error_test"] <= formula["error_before_refit"]
+    assert min(row["error"] for row in formula["tried"]) < trivial
+
+
+def test_bad_input_is_named():
+    graph = halo_graph(universe(60))
+    with pytest.raises(InputError, match="fewer than a batch"):
+        train_halos(graph, [1, 2], PLAIN, progress=False)
+    with pytest.raises(InputError, match="twice"):
+        train_halos(graph, [1, 1], PLAIN, progress=False)
+    with pytest.raises(InputError, match="from 0 to 59"):
+        train_halos(graph, np.arange(61), PLAIN, progress=False)
+    with pytest.raises(InputError, match="threads"):
+        train_halos(graph, np.arange(50), PLAIN, threads=0, progress=False)
+    with pytest.raises(InputError, match="batch_size"):
+        halo_loader(graph, torch.arange(3), 0)
+    with pytest.raises(InputError, match="box"):
+        halo_graph(universe(60), radius=70.0)
+    with pytest.raises(InputError, match="no two halos"):
+        halo_graph(universe(2), radius=1e-3)
+    with pytest.raises(InputError, match="sorted"):
+        Neighbourhoods.of(Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=2))
+    with pytest.raises(InputError, match="unknown variable q"):
+        compose(sp.Symbol("q", real=True), sp.Symbol("e1", real=True))
+    with pytest.raises(InputError, match="seed"):
+        network_experiment(universe(60), seed=-1)
+    with pytest.raises(UnknownChoice, match="laptop"):
+        network_preset("huge")
+    graph.y[3] = float("nan")
+    with pytest.raises(NonFiniteLoss, match="none was asked for"):
+        train_halos(graph, np.arange(60), replace(PLAIN, batch=60), hidden=8, progress=False)
