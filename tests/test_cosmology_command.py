@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 from halos import halos_of
+from test_cosmology_network import universe
 
 from symlib import cli, tables
 from symlib.cosmology import experiments, table6
@@ -54,20 +55,23 @@ def test_bad_arguments_are_told_before_any_work(tmp_path, capsys):
 def small(monkeypatch):
     """A network of seconds."""
     preset = experiments.NETWORK_PRESETS["ci"]
-    recipe = dataclasses.replace(preset.recipe, steps=400, turn_every=100, learning_rate=5e-3, compiled=False)
-    budget = {"searches": 1, "generations": 5, "population": 100, "rounds": 0}
+    recipe = dataclasses.replace(
+        preset.recipe, steps=900, batch=32, learning_rate=5e-3, turn_every=60, alpha_start=10.0,
+        precision="float32", compiled=False,
+    )  # fmt: skip
+    budget = {"searches": 2, "generations": 15, "rounds": 1, "max_complexity": 20}
     monkeypatch.setitem(
         experiments.NETWORK_PRESETS,
         "ci",
-        dataclasses.replace(preset, recipe=recipe, hidden=16, budget=budget),
+        dataclasses.replace(preset, recipe=recipe, hidden=32, budget=budget),
     )
 
 
 @pytest.mark.slow
 def test_every_row_gets_a_record_and_is_not_made_twice(tmp_path, small, capsys):
     first, second, out = tmp_path / "1.npz", tmp_path / "2.npz", tmp_path / "records"
-    write_catalogue(first, halos_of("with_mass", 0.05, seed=1))
-    write_catalogue(second, halos_of("with_mass", 0.05, seed=2))
+    write_catalogue(first, universe(1200, seed=1, radius=35.0, box=300.0))
+    write_catalogue(second, universe(1200, seed=2, radius=35.0, box=300.0))
     arguments = ["halos", "--catalogue", first, "--second", second, "--out", out, "--quiet"]
     arguments += ["--cache", tmp_path / "cache"]
     assert run(*arguments) == 0
@@ -77,7 +81,7 @@ def test_every_row_gets_a_record_and_is_not_made_twice(tmp_path, small, capsys):
     for record in found.values():
         assert record["chapter"] == "cosmology" and record["error_test"] > 0
         assert record["error_second"] > 0 and "provenance" in record and "constants" in record
-    assert [record["formula"] for record in tables.cosmology(out)][0] == "constant"
+    assert tables.cosmology(out)[0]["formula"] == "constant"
     assert len(tables.cosmology(out)) == len(rows)
     capsys.readouterr()
     (out / "simple-ci-0.json").unlink()

@@ -25,6 +25,7 @@ from symlib.energy_discovery import front_rows
 from symlib.errors import InputError, UnknownChoice
 from symlib.recipes import Recipe
 from symlib.results import plain, provenance
+from symlib.symbolic.expressions import form_of
 from symlib.training import Run
 
 _CHUNK = 4000  # halos whose pairs are tabulated at once
@@ -231,11 +232,20 @@ def _formula_facts(found: HaloEquations, graph, fit, test, cutoff: bool) -> dict
         "error_test": formula_error(found.refitted, graph, test),
         "error_second": None,
         "error_before_refit": formula_error(found.composed, graph, test),
-        "constants": {},
+        "constants": _constants(found.refitted),
         "tried": found.tried,
         "edge_front": front_rows(found.edge),
         "node_front": front_rows(found.node),
         "equation": found.refitted.to_dict(),
+    }
+
+
+def _constants(formula: Composed) -> dict[str, float]:
+    """The numbers in both equations, in the order in which they are written."""
+    return {
+        f"{name}{k + 1}": float(value)
+        for name, equation in (("edge", formula.edge), ("node", formula.node))
+        for k, value in enumerate(form_of(equation).values)
     }
 
 

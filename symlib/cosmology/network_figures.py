@@ -38,7 +38,7 @@ def halo_spectrum(spread) -> tuple[Figure, str]:
         )
     panel.axhline(spread[0] / 1000, color=ORANGE, ls="--", lw=1, label="a thousandth")
     panel.set(yscale="log", xlabel="message component", ylabel="standard deviation")
-    panel.legend(loc="center right")
+    panel.legend(loc="upper right")
     return figure, (
         f"Standard deviations of {len(spread)} message components on a logarithmic scale. "
         f"Not silenced: {int(alive.sum())}, the largest with {spread[0]:.2g}; the second has "

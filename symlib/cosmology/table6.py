@@ -41,6 +41,7 @@ LABELS = {name: formula.label for name, formula in FORMULAS.items()} | {
     "network": "Graph network",
     "network_cutoff": "Graph network, with cutoff",
     "best_found": "Best found here",
+    "best_found_cutoff": "Best found here, with cutoff",
 }
 
 
