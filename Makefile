@@ -5,6 +5,7 @@ PYTHON ?= python3
 PRESET ?= ci
 SEED   ?= 0
 ENGINE ?= auto
+TABLE  ?= 1
 UV     ?= uv
 
 VENV   := .venv
@@ -21,7 +22,7 @@ JULIA  := $(shell command -v julia || command -v juliaup)
 NO_JULIA := $(if $(JULIA),,-m "not julia")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book execute render test test-quick test-julia lint pairs hooks lock clean distclean
+.PHONY: help setup book execute render test test-quick test-julia grid lint pairs hooks lock clean distclean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PRESET=ci|laptop|paper] [SEED=0] [ENGINE=auto|operon|pysr] [PYTHON=python3]"
@@ -58,6 +59,11 @@ execute: $(READY)
 render: $(READY) ## render again from the chapters executed last
 	@$(BIN)/python -m symlib.book render
 
+# Stopped or killed, it goes on where it was. PRESET=ci is two rows and few steps, a test.
+grid: $(READY) ## run TABLE=1, 3, 5 or all of the paper at PRESET; RETRY=1 for what failed
+	@$(BIN)/python -m symlib.grid --table $(TABLE) --preset $(PRESET) --engine $(ENGINE) \
+		$(if $(RETRY),--retry) $(if $(JOBS),--jobs $(JOBS)) $(if $(DRY),--dry-run)
+
 test: $(READY) ## every test, the chapters' regression at the ci preset included
 	$(BIN)/python -m pytest $(NO_JULIA)
 
@@ -86,7 +92,7 @@ lock: ## write requirements.lock anew from pyproject.toml (needs uv; UPGRADE=1 f
 	@mkdir -p _build
 	@grep == requirements.lock > _build/lock.out || true
 	@grep -o '"setuptools>=[^"]*"' pyproject.toml | tr -d '"' > _build/build.in
-	@$(UV) pip compile pyproject.toml _build/build.in --extra book --extra test \
+	@$(UV) pip compile pyproject.toml _build/build.in --extra book --extra grid --extra test \
 		--universal --python-version 3.11 --fork-strategy fewest \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 		$(if $(UPGRADE),--upgrade) --quiet --output-file _build/lock.out

@@ -1,4 +1,4 @@
-"""The commands: `symlib discover`, `universe`, `halos`, `bench`, `laws`."""
+"""The commands: `symlib discover`, `cell`, `universe`, `halos`, `bench`, `laws`."""
 
 import argparse
 import json
@@ -59,6 +59,19 @@ def _parser() -> argparse.ArgumentParser:
     find.add_argument("--quiet", action="store_true", help="no progress display")
     find.set_defaults(run=_discover)
 
+    cell = commands.add_parser("cell", help="one cell of the tables, unless it is on record")
+    cell.add_argument("--law", required=True, help="a name, or path/to/file.py:NAME")
+    cell.add_argument("--dim", type=int, required=True, help="2 or 3")
+    cell.add_argument("--model", required=True, help="standard, bottleneck, l1, kl or flathgn")
+    cell.add_argument("--seed", type=int, default=0)
+    cell.add_argument("--preset", default="laptop", help="smoke, ci, laptop or paper")
+    cell.add_argument("--engine", default="auto", help="auto, operon or pysr")
+    cell.add_argument("--out", type=Path, metavar="FOLDER", help="book/results/cells if not given")
+    cell.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
+    cell.add_argument("--retry", action="store_true", help="run it again if it failed")
+    cell.add_argument("--quiet", action="store_true", help="no progress display")
+    cell.set_defaults(run=_cell)
+
     universe = commands.add_parser("universe", help="simulate a universe, catalogue its halos")
     command.add_universe_arguments(universe)
     universe.set_defaults(run=command.run_universe)
@@ -117,6 +130,29 @@ def _discover(options) -> int:
     )
     _write(options.json, found.record)
     print(summary(found.record))
+    return 0
+
+
+def _cell(options) -> int:
+    from symlib.symbolic import choose_engine
+
+    choose_engine(options.engine, say=False)
+    from symlib import cells
+    from symlib.experiments import default_cache
+
+    cell = cells.Cell(options.law, options.dim, options.model, options.seed, options.preset)
+    folder = options.out or cells.default_folder()
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: is a file; name a folder")
+    record, new = cells.run_cell(
+        cell,
+        folder,
+        engine=options.engine,
+        cache=options.cache or default_cache(),
+        retry=options.retry,
+        progress=not options.quiet,
+    )
+    print(("" if new else "on record: ") + cells.line(record))
     return 0
 
 

@@ -87,7 +87,9 @@ def record_energies(network: FlatHGN, law: PairPotential, states, chunk: int = 2
         _evaluate(network, torch.from_numpy(states[k : k + chunk]), both)
         for k in range(0, len(states), chunk)
     ]
-    pair, slope, own, own_slope = (torch.cat(group).numpy().astype(float) for group in zip(*parts, strict=True))
+    pair, slope, own, own_slope = (
+        torch.cat(group).numpy().astype(float) for group in zip(*parts, strict=True)
+    )
     with jax.enable_x64(True):
         forces = np.asarray(jax.jit(lambda s: pair_forces(law, s))(states.astype(np.float64)))
         here, there = (states[:, k].reshape(-1, states.shape[2]) for k in (first, second))
@@ -125,13 +127,13 @@ def symmetries(network: FlatHGN, states, seed: int = 0) -> dict[str, float]:
         seed: of the random translations.
 
     Returns:
-        translation: mean change of the pair energy when both bodies are moved by a normal
-            distribution of width 3, over the pair energy's mean deviation from its median.
-        self_translation: the same for the self energy.
-        pair_momentum: mean velocity that the pair energies contribute, |Σ ∂H_pair/∂p|, over
-            the mean velocity; 0 where all motion's energy is in H_self.
-        self_position: mean force that the self energies exert, |∂H_self/∂x|, over the mean
-            force on a body; 0 where all potential energy is in H_pair.
+        Four numbers by name. translation is the mean change of the pair energy when both bodies
+        are moved by a normal distribution of width 3, over the pair energy's mean deviation from
+        its median; self_translation the same for the self energy. pair_momentum is the mean
+        velocity that the pair energies contribute, |Σ ∂H_pair/∂p|, over the mean velocity: 0
+        where all energy of motion is in H_self. self_position is the mean force that the self
+        energies exert, |∂H_self/∂x|, over the mean force on a body: 0 where all potential energy
+        is in H_pair.
     """
     states = _checked(network, states)
     count, bodies, _ = states.shape
