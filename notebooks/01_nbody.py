@@ -167,7 +167,9 @@ show(*figures.loss_curve(run, loss["trivial_loss"], loss["test_loss"]))
 #   $\phi^e$ can multiply the force by any function of the receiver's mass and $\phi^v$ divides it
 #   out again. Nothing in the loss forbids it, and messages then lie somewhere between force and
 #   acceleration: symbolic regression then finds the force times something like
-#   $c - m_1/(m_1 + d)$. A message that starts without it stays without it.
+#   $c - m_1/(m_1 + d)$. A message that starts without it stays without it. With the receiver's
+#   charge it is the other way round: where $\phi^v$ knows it, messages become *fields*, the force
+#   per charge, so $\phi^v$ is blind to the charge for as long.
 # - **Close encounters last.** The fifth of the snapshots with the largest accelerations joins
 #   gradually.
 #

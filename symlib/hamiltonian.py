@@ -143,3 +143,7 @@ class FlatHGN(MessagePassing):
         """
         dim, width = self.outputs, self.features
         return [*range(dim, width), *range(width + dim, 2 * width)]
+
+    def left_to_messages(self) -> list[int]:
+        """None: an energy is a sum, and nothing that H_pair says can be multiplied by H_self."""
+        return []

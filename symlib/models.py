@@ -171,6 +171,10 @@ class GraphNetwork(MessagePassing):
         """Columns of φᵉ's first matrix that a network that is born invariant starts without."""
         return self.unneeded()
 
+    def left_to_messages(self) -> list[int]:
+        """Columns of φᵛ's first matrix for what messages are to carry: the receiver's charge."""
+        return [self.features - 2]
+
     def edge_update(self, x_i: Tensor, x_j: Tensor) -> Tensor:
         """φᵉ(receiver, sender); torch_geometric's `_i` is the receiver."""
         return self.edge_model(torch.cat([x_i, x_j], dim=1))

@@ -44,7 +44,7 @@ class Recipe:
         augmentation: standard deviation of the random translation of each snapshot.
         born_invariant: start from opposite weights on the two positions.
         blind_until: fraction of the steps during which φᵉ does not learn to see the receiver's
-            mass and velocity; only with born_invariant.
+            mass and velocity, nor φᵛ its charge; only with born_invariant.
         alpha_start: α₁ at the first step, in units of its final value.
         alpha_until: fraction of the steps after which α₁ has reached its final value.
         calm_start: share of the snapshots, those with the smallest accelerations, that batches
@@ -163,9 +163,10 @@ def bear_invariant(network: GraphNetwork | FlatHGN, dim: int) -> None:
 
     φᵛ sees the receiver's mass and velocity itself, so messages need not carry them; left to
     itself a network multiplies the force by some function of the receiver's mass, which φᵛ
-    divides out again, and its messages are neither force nor acceleration. The receiver's
-    charge stays in sight: without it messages become fields, force per charge. A pair energy
-    starts from the difference of positions alone: momenta belong to the self energies.
+    divides out again, and its messages are neither force nor acceleration. With the receiver's
+    charge it is the other way round: as long as φᵛ knows it, messages are fields, force per
+    charge, so φᵛ starts without it. A pair energy starts from the difference of positions
+    alone: momenta belong to the self energies.
 
     Args:
         network: a fresh network whose first `dim` node features are the position.
@@ -179,11 +180,13 @@ def bear_invariant(network: GraphNetwork | FlatHGN, dim: int) -> None:
         first[:, :dim] = -first[:, features : features + dim]
         first[:, network.unseen()] = 0.0
         network.node_model[0].weight[:, :dim] = 0.0
+        network.node_model[0].weight[:, network.left_to_messages()] = 0.0
 
 
 def stay_blind(network: GraphNetwork | FlatHGN) -> None:
-    """Drop the gradient by which φᵉ would learn to see what φᵛ knows anyway (in place)."""
+    """Drop the gradient by which φᵉ and φᵛ would learn what is the other's to know (in place)."""
     network.edge_model[0].weight.grad[:, network.unneeded()] = 0.0
+    network.node_model[0].weight.grad[:, network.left_to_messages()] = 0.0
 
 
 def turn_to_principal_axes(

@@ -90,14 +90,16 @@ def test_messages_stay_blind_to_the_receiver_for_their_share_of_the_steps():
     data = random_snapshots(count=100)
     recipe = replace(PLAIN, blind_until=0.5)
     known = [2, 3, 5]  # the receiver's velocity and mass, in 2D
-    seen = {}
+    seen, charge = {}, {}
 
     def look(step, network):
         seen[step] = network.edge_model[0].weight[:, known].abs().max().item()
+        charge[step] = network.node_model[0].weight[:, 4].abs().max().item()
 
     train("bottleneck", *data, recipe, progress=False, watch=look, watch_every=1)
-    assert all(seen[step] == 0.0 for step in range(1, 11))
-    assert all(seen[step] > 0.0 for step in range(11, 21))
+    for weights in (seen, charge):
+        assert all(weights[step] == 0.0 for step in range(1, 11))
+        assert all(weights[step] > 0.0 for step in range(11, 21))
 
 
 def test_close_encounters_join_late():
