@@ -4,11 +4,11 @@
 sizes, for a GPU.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from symlib.errors import UnknownChoice
 from symlib.networks import FLATHGN
-from symlib.recipes import Recipe, get_recipe
+from symlib.recipes import FAST, NOISY, Recipe, get_recipe
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,12 @@ class Preset:
 
     def recipe_for(self, model: str) -> Recipe:
         """The recipe of a model."""
-        return self.energy_recipe if model == FLATHGN else self.recipe
+        if model == FLATHGN:
+            return self.energy_recipe
+        if model == "kl" and self.recipe.name == FAST.name:
+            schedule = {key: getattr(NOISY, key) for key in ("name", "alpha_start", "alpha_until")}
+            return replace(self.recipe, **schedule)
+        return self.recipe
 
 
 PRESETS = {
