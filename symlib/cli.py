@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     cell.add_argument("--seed", type=int, default=0)
     cell.add_argument("--preset", default="laptop", help="smoke, ci, laptop or paper")
     cell.add_argument("--engine", default="auto", help="auto, operon or pysr")
-    cell.add_argument("--out", type=Path, metavar="FOLDER", help="book/results/cells if not given")
+    cell.add_argument("--out", type=Path, metavar="FOLDER", help="for records")
     cell.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
     cell.add_argument("--retry", action="store_true", help="run it again if it failed")
     cell.add_argument("--quiet", action="store_true", help="no progress display")
@@ -103,6 +103,7 @@ def _discover(options) -> int:
 
     # A missing engine is told at once, before torch and JAX take seconds to load.
     choose_engine(options.engine, say=False)
+    from symlib import cells
     from symlib.experiments import check, default_cache, discover
 
     # Before the long work: the arguments, and whether the result can be written.
@@ -117,6 +118,11 @@ def _discover(options) -> int:
     )
     _writable(options.json)
     cache = None if options.fresh else (options.cache or default_cache())
+    facts = {}
+    if options.bodies == cells.BODIES and options.preset in cells.RANK:
+        # So that a page can tell whether it is of today's code; taken before it may change.
+        cell = (options.law, options.dim, options.model, options.seed, options.preset)
+        facts = cells.Cell(*cell).facts()
     found = discover(
         options.law,
         options.dim,
@@ -128,8 +134,9 @@ def _discover(options) -> int:
         cache=cache,
         progress=not options.quiet,
     )
-    _write(options.json, found.record)
-    print(summary(found.record))
+    record = {**found.record, **facts}
+    _write(options.json, record)
+    print(summary(record))
     return 0
 
 
@@ -141,7 +148,7 @@ def _cell(options) -> int:
     from symlib.experiments import default_cache
 
     cell = cells.Cell(options.law, options.dim, options.model, options.seed, options.preset)
-    folder = options.out or cells.default_folder()
+    folder = options.out or cells.default_folder(options.preset)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is a file; name a folder")
     record, new = cells.run_cell(

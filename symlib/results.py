@@ -35,7 +35,11 @@ def provenance(seconds: float, command: str | None = None) -> dict:
         tree differed from it, None outside a checkout).
     """
     if command is None:
-        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        # Someone else's folders are of no use to the reader.
+        words = [Path(word).name if Path(word).is_absolute() else word for word in sys.argv]
+        # `python -m symlib.cli` is the same command.
+        words[0] = words[0].replace("cli.py", "symlib")
+        command = shlex.join(words)
     return {
         "command": command,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,0 +1,264 @@
+"""Cells of the tables: which there are, when one is done, and what a broken one leaves behind."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from symlib import cells, cli, code_version, experiments
+from symlib.cells import Cell
+from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
+from symlib.results import read_record, write_record
+
+CELL = Cell("spring", 2, "l1", 0, "smoke")
+
+
+class Found:
+    """What `discover` returns, as far as a cell looks at it."""
+
+    def __init__(self, law, dim, model, preset, seed, loss):
+        fits = {"force": {"all": 0.9, "kept90": 0.99}, "acceleration": {"all": 0.1, "kept90": 0.2}}
+        self.record = {
+            "kind": "discovery", "law": law, "dim": dim, "bodies": 4, "model": model,
+            "preset": preset.name, "seed": seed, "engine": "operon", "test_loss": loss,
+            "trivial_loss": 7.0, "r2": fits, "recovered": True, "seconds": 1.0,
+            "provenance": {"command": "pytest"},
+        }  # fmt: skip
+
+
+@pytest.fixture
+def discover(monkeypatch):
+    """`discover` in no time; its list grows by a cell with every call."""
+    calls = []
+
+    def fake(law, dim, model, preset, seed, **options):
+        calls.append((law, dim, model, preset.name, seed))
+        return Found(law, dim, model, preset, seed, loss=0.1 * len(calls))
+
+    monkeypatch.setattr(experiments, "discover", fake)
+    return calls
+
+
+def test_the_cells_of_each_table():
+    first = cells.wanted("1", "laptop")
+    assert len(first) == 4 * 4 * 3 + 4 * 4 * 1 and len(set(first)) == len(first)
+    assert cells.wanted("5", "laptop") == first
+    third = cells.wanted("3", "laptop")
+    assert len(third) == 6 * 5 * 3 + 6 * 5 * 1 and set(first) < set(third)
+    assert set(cells.wanted("all", "paper")) == {replace(c, preset="paper") for c in third}
+    # A first seed of everything comes before a second of anything.
+    assert [cell.seed for cell in third] == sorted(cell.seed for cell in third)
+    smoke = cells.wanted("1", "ci")
+    assert len(smoke) == 8 and {cell.preset for cell in smoke} == {"smoke"}
+    for table, preset in (("2", "laptop"), ("1", "huge")):
+        with pytest.raises(UnknownChoice):
+            cells.wanted(table, preset)
+
+
+CELLS = st.builds(
+    Cell,
+    st.sampled_from(["spring", "r1", "charge"]),
+    st.sampled_from([2, 3]),
+    st.sampled_from(["bottleneck", "l1", "flathgn"]),
+    st.integers(0, 3),
+    st.sampled_from(cells.RANK),
+)
+
+
+@given(CELLS, CELLS)
+def test_two_cells_share_neither_key_nor_file_unless_they_are_the_same(one, other):
+    assert (one == other) == (one.path("x") == other.path("x"))
+    # Names are not hashed but what they stand for, so ask those of one preset.
+    if one.preset == other.preset:
+        assert (one == other) == (one.key() == other.key())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"systems": 25},
+        {"snapshots": 501},
+        {"recipe": replace(cells.SMOKE.recipe, learning_rate=1e-4)},
+        {"budget": {"searches": 2}},
+    ],
+)
+def test_every_number_of_a_preset_is_in_the_key(monkeypatch, change):
+    before = CELL.key()
+    monkeypatch.setattr(cells, "SMOKE", replace(cells.SMOKE, **change))
+    assert CELL.key() != before
+
+
+def test_a_finished_cell_is_not_run_twice_and_a_changed_input_is(tmp_path, discover, monkeypatch):
+    first, new = cells.run_cell(CELL, tmp_path)
+    assert new and cells.is_done(CELL, tmp_path) and len(discover) == 1
+    assert first["key"] == CELL.key() and first["code"] == CELL.code()
+    assert first["provenance"]["command"] == CELL.command()
+    again, new = cells.run_cell(CELL, tmp_path)
+    assert not new and again["test_loss"] == first["test_loss"] and len(discover) == 1
+    assert not cells.is_done(CELL, tmp_path, engine="pysr")
+    monkeypatch.setattr(cells, "SMOKE", replace(cells.SMOKE, systems=25))
+    assert not cells.is_done(CELL, tmp_path)
+    _, new = cells.run_cell(CELL, tmp_path)
+    assert new and len(discover) == 2 and cells.is_done(CELL, tmp_path)
+
+
+def test_a_record_of_other_code_is_stale_and_run_anew(tmp_path, discover):
+    record, _ = cells.run_cell(CELL, tmp_path)
+    path = CELL.path(tmp_path)
+    for changes, standing in (
+        ({}, "fresh"),
+        ({"code": "0" * 12}, "stale"),
+        ({"key": "0" * 12}, "stale"),
+        ({"code": None}, "unversioned"),
+    ):
+        changed = {**record, **changes}
+        write_record(path, changed)
+        assert cells.standing(changed, CELL) == standing
+        assert cells.is_done(CELL, tmp_path) == (standing == "fresh")
+    cells.run_cell(CELL, tmp_path)
+    assert len(discover) == 2 and cells.is_done(CELL, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"format": "symlib-record-1", "kind": "other"}'])
+def test_a_damaged_or_foreign_record_is_run_anew(tmp_path, discover, text):
+    path = CELL.path(tmp_path)
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert not cells.is_done(CELL, tmp_path)
+    cells.run_cell(CELL, tmp_path)
+    assert cells.is_done(CELL, tmp_path)
+
+
+def command(tmp_path, **changes) -> list[str]:
+    given = {"law": "spring", "dim": 2, "model": "l1", "seed": 0, "preset": "smoke"}
+    given |= {"out": tmp_path / "records", "cache": tmp_path / "cache"} | changes
+    return ["cell", "--quiet", *(str(w) for k, v in given.items() for w in (f"--{k}", v))]
+
+
+def test_a_cell_that_fails_is_on_record_with_its_reason(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(experiments, "prepare", lambda *a, **k: None)
+    runs = []
+
+    def broken(*arguments, **options):
+        runs.append(arguments)
+        raise NonFiniteLoss(f"loss at step 7; the checkpoint is {options['cache']}/x")
+
+    monkeypatch.setattr(experiments, "discover", broken)
+    assert cli.main(command(tmp_path)) == 0
+    record = read_record(CELL.path(tmp_path / "records"))
+    assert "NonFiniteLoss: loss at step 7" in record["failed"]
+    assert str(tmp_path) not in CELL.path(tmp_path / "records").read_text()
+    assert record["seed"] == 0 and record["provenance"]["versions"]["torch"]
+    assert "failed, NonFiniteLoss" in capsys.readouterr().out
+    # It is done, until someone asks for another try.
+    assert cli.main(command(tmp_path)) == 0 and len(runs) == 1
+    assert cli.main([*command(tmp_path), "--retry"]) == 0 and len(runs) == 2
+
+
+def test_an_interrupt_is_no_failure(tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiments, "prepare", interrupted)
+    assert cli.main(command(tmp_path)) == 130
+    assert not (tmp_path / "records").exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"law": "gravity"}, {"dim": 4}, {"model": "mlp"}, {"seed": -1}, {"preset": "huge"},
+        {"engine": "eureqa"}, {"out": __file__},
+    ],
+)  # fmt: skip
+def test_a_bad_argument_stops_at_once_and_leaves_nothing(tmp_path, changes, capsys, discover):
+    assert cli.main(command(tmp_path, **changes)) == 2
+    assert str(next(iter(changes.values()))) in capsys.readouterr().err
+    assert not discover and not (tmp_path / "records").exists()
+
+
+def test_a_missing_engine_stops_at_once(tmp_path, monkeypatch, discover):
+    monkeypatch.setattr("symlib.symbolic.engines.find_julia", lambda: None)
+    assert cli.main(command(tmp_path, engine="pysr")) == 3
+    assert not discover
+
+
+def test_a_cell_is_printed_in_one_line(tmp_path, discover, monkeypatch, capsys):
+    monkeypatch.setattr(experiments, "prepare", lambda *a, **k: None)
+    for start in ("spring-2 l1 seed 0", "on record: spring-2 l1 seed 0"):
+        assert cli.main(command(tmp_path)) == 0
+        out = capsys.readouterr().out
+        assert out.startswith(start) and out.count("\n") == 1 and "R² 0.9900 (force)" in out
+
+
+def test_records_of_a_law_of_ones_own_have_a_plain_name():
+    cell = Cell("book/examples/my_laws.py:YUKAWA", 2, "kl", 1, "laptop")
+    assert cell.path("x").as_posix() == "x/laptop/yukawa-2-kl-1.json"
+
+
+# What the code's version depends on.
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package whose version can be asked, and a way to edit it."""
+    copy = tmp_path / "symlib"
+    shutil.copytree(code_version.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code_version, "PACKAGE", copy)
+
+    def edit(module: str, text: str):
+        with (copy / module).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    return edit
+
+
+def version(energies: bool) -> str:
+    return code_version.code_version.__wrapped__(energies)
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "message", "energy"),
+    [
+        ("training.py", "\n# a remark\n", False, False),
+        ("training.py", "\n\nMORE = 1\n", True, True),
+        ("symbolic/operon_worker.py", "\n\nMORE = 1\n", True, True),
+        ("hamiltonian.py", "\n\nMORE = 1\n", False, True),
+        ("figures.py", "\n\nMORE = 1\n", False, False),
+        ("models.py", "\n\nfrom symlib import networks as later\n", True, True),
+    ],
+)
+def test_the_version_follows_what_the_code_does(package, module, text, message, energy):
+    before = version(False), version(True)
+    package(module, text)
+    assert (version(False) != before[0], version(True) != before[1]) == (message, energy)
+
+
+def test_a_module_that_is_added_counts_once_it_is_imported(package):
+    before = version(False)
+    package("schedules.py", "RATE = 1\n")
+    assert version(False) == before
+    package("training.py", "\n\nfrom symlib.schedules import RATE\n")
+    imported = version(False)
+    package("schedules.py", "RATE = 2\n")
+    assert len({before, imported, version(False)}) == 3
+
+
+def test_meaning_leaves_out_docstrings_and_keeps_all_else():
+    assert code_version.meaning('"""A."""\ndef f(x):\n    """B."""\n    return x\n') == (
+        code_version.meaning("def f(x):  # C\n\n    return (x)\n")
+    )
+    for one, other in (
+        ("a = 1", "a = 1.0"),
+        ("a + b", "a - b"),
+        ("f(x)", "f(y)"),
+        ("'a'", "f('a')"),
+    ):
+        assert code_version.meaning(one) != code_version.meaning(other)
+
+
+def test_an_unknown_preset_lists_those_of_the_grid():
+    with pytest.raises(InputError, match="smoke, ci, laptop, paper"):
+        cells.grid_preset("huge")
