@@ -86,7 +86,21 @@ def test_every_committed_record_can_be_read():
     for record in records:
         facts = record["provenance"]
         assert facts["command"].startswith("symlib discover") and facts["versions"]["symlib"]
-        assert record["seconds"] > 0 and set(record["r2"]) >= {"force", "acceleration"}
+        energies = record["model"] == "flathgn"
+        assert record["seconds"] > 0
+        assert set(record["r2"]) == {"force", "velocity" if energies else "acceleration"}
+        assert not energies or {"pair_recovered", "self_recovered"} <= set(record)
+
+
+def test_committed_records_of_halos_hold_what_a_reader_needs():
+    found = tables.cosmology()
+    rows = {record["formula"] for record in found}
+    assert rows >= {"constant", "simple", "without_mass", "with_mass", "with_mass_cutoff"}
+    for record in found:
+        assert record["chapter"] == "cosmology" and record["preset"] == "laptop"
+        assert 0 < record["error_fit"] < 0.4 and 0 < record["error_test"] < 1
+        assert record["provenance"]["command"].startswith("symlib halos")
+        assert isinstance(record["constants"], dict)
 
 
 def test_committed_benchmarks_are_shown_and_absent_ones_said_to_be_absent(tmp_path):
