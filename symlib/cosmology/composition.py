@@ -26,6 +26,7 @@ PAIR_NAMES = ("m1", "m2", "r", "dv", "v1")
 NODE_NAMES = ("e1", "m1", "v1")
 DISTANCE = 10.0  # Mpc/h, the unit of r in equations
 _OF_THE_PAIR = ("m2", "r", "dv")
+_READABLE = 4  # sums that a reader can take in; more are left as one
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,12 @@ def summed(edge: sp.Expr) -> sp.Expr:
     j, number = sp.Symbol("j", integer=True), sp.Symbol("N", integer=True, positive=True)
     indexed = {symbol(n): sp.IndexedBase(n, real=True)[j] for n in _OF_THE_PAIR}
     total = sp.Integer(0)
-    for term in sp.Add.make_args(sp.expand(edge, power_base=False, power_exp=False)):
+    # Products are spread, powers of sums are not: a tenth power would become a page.
+    spread = sp.expand(edge, power_base=False, power_exp=False, multinomial=False)
+    terms = sp.Add.make_args(spread)
+    if len(terms) > _READABLE:
+        terms = sp.Add.make_args(edge)
+    for term in terms:
         own, pair = term.as_independent(*indexed, as_Add=False)
         total += own * (number if pair == 1 else sp.Sum(pair.xreplace(indexed), (j, 1, number)))
     return total
