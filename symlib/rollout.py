@@ -6,7 +6,8 @@ with φᵉ replaced by equations and φᵛ by the linear map that appendix A.3 s
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,27 +119,42 @@ def rollout(
     out = np.full((systems, steps, bodies, width), np.nan)
     out[..., 2 * dim :] = initial[:, None, :, 2 * dim :]
 
-    # One system at a time: a close encounter in one must not shorten the steps of all.
-    for k in range(systems):
+    with one_thread():
+        # One system at a time: a close encounter in one must not shorten the steps of all.
+        for k in range(systems):
 
-        def slope(_, y, k=k):
-            state = np.concatenate([y.reshape(bodies, -1), initial[k, :, 2 * dim :]], axis=1)
-            pull = accelerations(state[None])[0]
-            if pull.shape[1] == dim:
-                pull = np.concatenate([state[:, dim : 2 * dim], pull], axis=1)
-            return pull.ravel()
+            def slope(_, y, k=k):
+                state = np.concatenate([y.reshape(bodies, -1), initial[k, :, 2 * dim :]], axis=1)
+                pull = accelerations(state[None])[0]
+                if pull.shape[1] == dim:
+                    pull = np.concatenate([state[:, dim : 2 * dim], pull], axis=1)
+                return pull.ravel()
 
-        solved = solve_ivp(
-            slope,
-            (0.0, times[-1]),
-            initial[k, :, : 2 * dim].ravel(),
-            t_eval=times,
-            rtol=tolerance,
-            atol=0.1 * tolerance,
-        )
-        reached = solved.y.T.reshape(-1, bodies, 2 * dim)
-        out[k, : len(reached), :, : 2 * dim] = reached
+            solved = solve_ivp(
+                slope,
+                (0.0, times[-1]),
+                initial[k, :, : 2 * dim].ravel(),
+                t_eval=times,
+                rtol=tolerance,
+                atol=0.1 * tolerance,
+            )
+            reached = solved.y.T.reshape(-1, bodies, 2 * dim)
+            out[k, : len(reached), :, : 2 * dim] = reached
     return out
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread: on matrices this small the others only wait, and for each other.
+
+    Beside another busy process two threads are a hundred times slower than one.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def position_error(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
