@@ -84,7 +84,7 @@ def long_rollouts(
     panels[0].set_ylabel(r"$\dot{x}_1$")
     panel = below.subplots()
     panel.axvspan(0, horizon, color=GREY, alpha=0.2, lw=0)
-    panel.text(horizon, 0.03, " length of a training simulation",
+    panel.text(horizon, 0.93, " length of a training simulation",
                transform=panel.get_xaxis_transform(), color="#555555", fontsize=9)  # fmt: skip
     ends = []
     for kind, drift in drifts.items():
@@ -95,7 +95,7 @@ def long_rollouts(
         ends.append(f"{kind} {middle[-1]:.2g}")
     panel.set(yscale="log", xlabel="time", ylabel="energy error / kinetic energy",
               xlim=(0, times[-1]))  # fmt: skip
-    panel.set_ylim(bottom=1e-10)
+    panel.set_ylim(1e-10, 3.0)
     panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure, (
         f"Above: velocity against position of one of {truth.shape[1]} bodies over a time of "
