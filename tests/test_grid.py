@@ -197,7 +197,7 @@ def test_a_grid_that_is_told_to_end_takes_its_cells_with_it(tmp_path):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.2)
         process.terminate()
-        process.communicate(timeout=120)
+        process.communicate(timeout=400)
         assert process.returncode == 143
         assert not any(child.is_running() for child in found)
     finally:

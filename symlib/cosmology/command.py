@@ -65,11 +65,12 @@ def run(options: argparse.Namespace) -> int:
         command = None
     cache = options.cache or default_cache()
     for rows, make in _stages(halos, second, preset, options, cache, command):
-        wanted = [_path(options, preset, row) for row in rows]
-        if all(_on_record(path, halos) for path in wanted):
-            print(f"on record: {', '.join(rows)}")
+        there = [row for row in rows if _on_record(_path(options, preset, row), halos)]
+        if there:
+            print(f"on record: {', '.join(there)}")
+        if len(there) == len(rows):
             continue
-        for record in make():
+        for record in make([row for row in rows if row not in there]):
             write_record(_path(options, preset, record["formula"]), record)
             errors = [record.get(key) for key in ("error_fit", "error_test", "error_second")]
             shown = ", ".join("-" if error is None else f"{error:.4f}" for error in errors)
@@ -91,12 +92,17 @@ def _stages(halos, second, preset, options, cache, command):
     }
     seed = options.seed
     shown = not options.quiet
-    yield ROWS, lambda: table6(halos, seed, preset, progress=shown, **common)
+
+    def formulas(rows):
+        return table6(halos, seed, preset, rows=rows, progress=shown, **common)
+
+    yield ROWS, formulas
     for make, rows in (
         (network_experiment, ["network", "best_found"]),
         (cutoff_experiment, ["network_cutoff", "best_found_cutoff"]),
     ):
-        yield rows, lambda make=make: make(halos, preset, seed, **networks).records
+        # A network and what is read off it are made in one go.
+        yield rows, lambda _, make=make: make(halos, preset, seed, **networks).records
 
 
 def _path(options, preset: str, row: str) -> Path:
