@@ -268,8 +268,8 @@ if measured:
 # Two failures in the table have nothing to do with how well a network learned. On `r1` in 3D the
 # slope of the pair energy is the force to four digits and the logarithm is on the Pareto front, but
 # the network was free to add a function of the two masses, to symbolic regression that function is
-# an error like any other, and the rule then selects something simpler. On `discontinuous` more
-# than half of the pairs feel nothing, and a high power of $r$ is a cheap way to say so.
+# an error like any other, and the rule then selects something simpler. On `discontinuous` most
+# pairs feel nothing, and a high power of $r$ is a cheap way to say so.
 #
 # ## Where it loses
 #
