@@ -18,6 +18,7 @@ from symlib.hamiltonian import FlatHGN
 from symlib.messages import linear_fit
 from symlib.models import prediction_loss
 from symlib.potentials import PairPotential, pair_forces
+from symlib.variables import body_names, body_variables, pair_names, pair_variables
 
 SHIFT = 3.0  # standard deviation of the translations that invariance is measured with
 
@@ -95,26 +96,19 @@ def record_energies(network: FlatHGN, law: PairPotential, states, chunk: int = 2
         here, there = (states[:, k].reshape(-1, states.shape[2]) for k in (first, second))
         energy = jax.jit(jax.vmap(lambda a, b: law.energy(a, b, bodies)))
         potential = np.asarray(energy(here.astype(np.float64), there.astype(np.float64)))
-    offset = (there[:, :dim] - here[:, :dim]).astype(np.float64)
-    axes = ("x", "y", "z")[:dim]
-    columns = [here[:, -1], there[:, -1], here[:, -2], there[:, -2], *offset.T]
-    columns.append(np.sqrt((offset**2).sum(axis=1)))
     nodes = states.reshape(-1, states.shape[2]).astype(np.float64)
-    velocity = nodes[:, dim : 2 * dim]
-    momentum = velocity * nodes[:, -1:]
-    own_columns = [nodes[:, -1], nodes[:, -2], *momentum.T, np.sqrt((momentum**2).sum(axis=1))]
     return Energies(
         pair=pair,
-        pair_names=("m1", "m2", "q1", "q2", *(f"d{a}" for a in axes), "r"),
-        pair_inputs=np.stack(columns, axis=1).astype(np.float64),
+        pair_names=pair_names(dim),
+        pair_inputs=pair_variables(here, there),
         pair_force=-slope,
         force=forces[:, first, second].reshape(-1, dim),
         potential=potential,
         own=own,
-        own_names=("m", "q", *(f"p{a}" for a in axes), "p"),
-        own_inputs=np.stack(own_columns, axis=1),
+        own_names=body_names(dim),
+        own_inputs=body_variables(nodes),
         own_velocity=own_slope,
-        velocity=velocity,
+        velocity=nodes[:, dim : 2 * dim],
     )
 
 

@@ -126,14 +126,6 @@ def energy_facts(network: FlatHGN, reading: EnergyReading, test_states) -> dict:
         "self_recovered": bool(reading.own_verdict),
         "verdict": reading.pair_verdict.to_dict(),
         "self_verdict": reading.own_verdict.to_dict(),
-        "front": front_rows(pair),
-        "self_front": front_rows(own),
+        "front": pair.rows(),
+        "self_front": own.rows(),
     }
-
-
-def front_rows(found: "symbolic.Regression") -> list[dict]:
-    """A Pareto front as plain rows, for a record."""
-    return [
-        {key: row[key] for key in ("complexity", "loss", "score", "equation")}
-        for row in found.equations_.to_dict("records")
-    ]

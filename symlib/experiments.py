@@ -18,14 +18,15 @@ import numpy as np
 
 from symlib import messages as messages_module
 from symlib import results, symbolic
-from symlib.energy_discovery import EnergyReading, energy_facts, front_rows, read_energies
+from symlib.energy_discovery import EnergyReading, energy_facts, read_energies
 from symlib.errors import InputError, UnknownChoice
 from symlib.messages import Messages, prediction_losses
 from symlib.nbody import Trajectories, simulate
 from symlib.networks import FLATHGN, MODELS
 from symlib.potentials import DIMENSIONS, PairPotential, get_law
 from symlib.presets import Preset, get_preset
-from symlib.training import Run, train
+from symlib.training import train
+from symlib.training_loop import Run
 
 REFIT_EDGES = 60_000  # training messages on which the selected equation's constants are refitted
 
@@ -151,7 +152,7 @@ def fit_network(
         dim = snapshots.train_accelerations.shape[2]
         facts = [law.fingerprint(), dim, model, preset.recipe_for(model).to_dict(), seed]
         facts.append(float(np.abs(snapshots.train_states, dtype=np.float64).sum()))
-        modules = ("models", "recipes", "training")
+        modules = ("models", "recipes", "training", "training_loop")
         key = _key(facts, *modules, *(("hamiltonian",) if model == FLATHGN else ()))
         path = cache / f"{_file_name(law)}-{dim}-{model}-{key}.safetensors"
     return train(
@@ -304,7 +305,7 @@ def _message_facts(
         "mae": float(regression.selected["loss"]),
         "recovered": bool(verdict),
         "verdict": verdict.to_dict(),
-        "front": front_rows(regression),
+        "front": regression.rows(),
     }
 
 

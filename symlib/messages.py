@@ -18,6 +18,7 @@ from symlib.errors import InputError
 from symlib.graphs import complete_graph, snapshot_graphs
 from symlib.models import GraphNetwork, prediction_loss
 from symlib.potentials import PairPotential, pair_forces
+from symlib.variables import pair_names, pair_variables
 
 DROPPED = 0.1  # the share of largest residuals that the authors' demonstration leaves out
 
@@ -107,19 +108,15 @@ def record(network: GraphNetwork, law: PairPotential, states, chunk: int = 4096)
     bodies, dim = states.shape[1], network.outputs
     sender, receiver = complete_graph(bodies).numpy()
     first, second = (states[:, k].reshape(-1, states.shape[2]) for k in (receiver, sender))
-    offset = (second[:, :dim] - first[:, :dim]).astype(np.float64)
     with jax.enable_x64(True):
         forces = np.asarray(jax.jit(lambda s: pair_forces(law, s))(states.astype(np.float64)))
     force = forces[:, receiver, sender].reshape(-1, dim)
-    names = ("m1", "m2", "q1", "q2", *("dx", "dy", "dz")[:dim], "r")
-    columns = [first[:, -1], second[:, -1], first[:, -2], second[:, -2], *offset.T]
-    columns.append(np.sqrt((offset**2).sum(axis=1)))
     return Messages(
         values=values[:, order],
         importance=importance[order],
         spread=values.std(axis=0)[order],
-        names=names,
-        inputs=np.stack(columns, axis=1).astype(np.float64),
+        names=pair_names(dim),
+        inputs=pair_variables(first, second),
         force=force,
         acceleration=force / first[:, -1:],
     )

@@ -19,6 +19,7 @@ from symlib.errors import InputError
 from symlib.graphs import complete_graph
 from symlib.models import GraphNetwork
 from symlib.symbolic import Regression
+from symlib.variables import pair_names, pair_variables
 
 Accelerations = Callable[[np.ndarray], np.ndarray]
 
@@ -170,11 +171,8 @@ def _pooled(regressions, states: np.ndarray) -> np.ndarray:
     dim = (width - 2) // 2
     sender, receiver = complete_graph(bodies).numpy()
     flat = np.asarray(states, dtype=np.float64).reshape(-1, bodies, width)
-    first, second = (flat[:, k].reshape(-1, width) for k in (receiver, sender))
-    offset = second[:, :dim] - first[:, :dim]
-    columns = {"m1": first[:, -1], "m2": second[:, -1], "q1": first[:, -2], "q2": second[:, -2]}
-    columns |= dict(zip(("dx", "dy", "dz"), offset.T, strict=False))
-    columns["r"] = np.sqrt((offset**2).sum(axis=1))
+    values = pair_variables(*(flat[:, k].reshape(-1, width) for k in (receiver, sender)))
+    columns = dict(zip(pair_names(dim), values.T, strict=True))
     sums = []
     for regression in regressions:
         X = np.stack([columns[name] for name in regression.names], axis=1)

@@ -10,7 +10,7 @@ from symlib.messages import record
 from symlib.models import particle_network
 from symlib.potentials import LAWS
 from symlib.recipes import get_recipe
-from symlib.training import Run
+from symlib.training_loop import Run
 
 
 class Found:

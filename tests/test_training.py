@@ -275,8 +275,8 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def test_without_a_compiler_training_runs_eagerly_with_one_notice(monkeypatch):
-    monkeypatch.setattr("symlib.training.shutil.which", lambda name: None)
-    monkeypatch.setattr("symlib.training.torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("symlib.training_loop.shutil.which", lambda name: None)
+    monkeypatch.setattr("symlib.training_loop.torch.cuda.is_available", lambda: False)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         train(

@@ -21,12 +21,11 @@ from symlib.cosmology.network import HIDDEN, speaking, train_halos
 from symlib.cosmology.reading import HaloEquations, Kernel, Survey, kernel, read_equations, survey
 from symlib.cosmology.refit import held_out
 from symlib.cosmology.table6 import CHAPTER, CUT, PAPER_ERRORS, small_delta
-from symlib.energy_discovery import front_rows
 from symlib.errors import InputError, UnknownChoice
 from symlib.recipes import Recipe
 from symlib.results import plain, provenance
 from symlib.symbolic.expressions import form_of
-from symlib.training import Run
+from symlib.training_loop import Run
 
 _CHUNK = 4000  # halos whose pairs are tabulated at once
 
@@ -234,8 +233,8 @@ def _formula_facts(found: HaloEquations, graph, fit, test, cutoff: bool) -> dict
         "error_before_refit": formula_error(found.composed, graph, test),
         "constants": _constants(found.refitted),
         "tried": found.tried,
-        "edge_front": front_rows(found.edge),
-        "node_front": front_rows(found.node),
+        "edge_front": found.edge.rows(),
+        "node_front": found.node.rows(),
         "equation": found.refitted.to_dict(),
     }
 

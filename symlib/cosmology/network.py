@@ -20,7 +20,6 @@ Directions are drawn anew: each centre's surroundings, separations and velocitie
 by a random rotation at each step, as the laws of motion know no axes.
 """
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,11 +27,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
-from tqdm import tqdm
 
-from symlib.checkpoints import load_optimiser, load_weights, save_checkpoint
 from symlib.cosmology.halo_graphs import Neighbourhoods, check_centres
-from symlib.errors import InputError, NonFiniteLoss
+from symlib.errors import InputError
 from symlib.models import (
     WEIGHT_PENALTY,
     GraphNetwork,
@@ -41,8 +38,8 @@ from symlib.models import (
     prediction_loss,
     weight_penalty,
 )
-from symlib.recipes import Recipe, optimiser, turn_to_principal_axes, use_bfloat16
-from symlib.training import Run, _compiled, _finite, _whole_steps
+from symlib.recipes import Recipe, turn_to_principal_axes
+from symlib.training_loop import Loop, Run, check_threads, device_of, walk
 
 FEATURES = 4  # velocity and mass of a halo
 HIDDEN = 500
@@ -153,85 +150,34 @@ def train_halos(
     check_centres(graph, rows)
     if len(rows) < recipe.batch:
         raise InputError(f"rows: {len(rows)} halos, fewer than a batch of {recipe.batch}")
-    if threads < 1:
-        raise InputError(f"threads: at least one is needed, got {threads!r}")
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    check_threads(threads)
+    place = device_of(device)
     network = halo_network(hidden, seed, graph.num_edges / graph.num_nodes).to(place)
-    adam, schedule = optimiser(network, recipe)
-    run = Run(network, recipe, seed)
-    identity = {"recipe": recipe.to_dict(), "seed": seed, "data": _fingerprint(graph, rows)}
-    if checkpoint is not None and Path(checkpoint).exists():
-        _resume(Path(checkpoint), run, adam, schedule, identity)
-    loop = _Loop(run, graph, rows, place)
-    bar = tqdm(
-        total=recipe.steps,
-        initial=run.steps,
-        desc="train halos",
-        unit="step",
-        disable=not progress,
-        mininterval=0.5,
+    return walk(
+        lambda run: _Loop(run, graph, rows, place),
+        Run(network, recipe, seed),
+        _fingerprint(graph, rows),
+        label="train halos",
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+        progress=progress,
+        threads=threads,
     )
 
-    def save():
-        if checkpoint is not None and _finite(network):
-            facts = {"step": run.steps, "seconds": run.seconds, "history": run.history, **identity}
-            save_checkpoint(Path(checkpoint), network, adam, facts)
 
-    started, saved = time.perf_counter() - run.seconds, time.perf_counter()
-    report_every = max(1, min(100, recipe.steps // 20))
-    threads_before = torch.get_num_threads()
-    with _whole_steps() as interrupted:
-        try:
-            torch.set_num_threads(threads)
-            while run.steps < recipe.steps and not interrupted:
-                if not loop.step(adam, schedule):
-                    kept = checkpoint or "none was asked for"
-                    raise NonFiniteLoss(
-                        f"step {run.steps}: the loss is not finite; last good checkpoint: {kept}. "
-                        "A lower learning rate helps."
-                    )
-                run.steps += 1
-                if recipe.turns(run.steps):
-                    loop.turn(adam)
-                run.seconds = time.perf_counter() - started
-                bar.update()
-                if run.steps % report_every == 0 or run.steps == recipe.steps:
-                    loop.report(bar)
-                if time.perf_counter() - saved > checkpoint_every:
-                    save()
-                    saved = time.perf_counter()
-            if interrupted:
-                raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            if len(interrupted) < 2:
-                save()
-            raise
-        finally:
-            torch.set_num_threads(threads_before)
-            bar.close()
-    if not _finite(network):
-        raise NonFiniteLoss(f"the weights are not finite after the last step, {run.steps}")
-    save()
-    network.to("cpu").eval()
-    return run
-
-
-class _Loop:
-    """One training step; batches are padded, so that the loss is compiled for few shapes."""
+class _Loop(Loop):
+    """Centres and their neighbours, padded, so that the loss is compiled for few shapes."""
 
     def __init__(self, run: Run, graph: Data, rows: Tensor, place):
-        self.run, self.rows, self.place = run, rows, place
-        self.hoods = Neighbourhoods.of(graph)
-        self.sums, self.count = np.zeros(2), 0
-        self.bfloat16 = use_bfloat16(run.recipe, place)
-        self.loss = _compiled(self.objective) if run.recipe.compiled else self.objective
+        super().__init__(run, place)
+        self.rows, self.hoods = rows, Neighbourhoods.of(graph)
         degrees = self.hoods.degrees(rows).double()
         # Nearly every batch fits; the next larger shape takes the rest.
         usual = run.recipe.batch * degrees.mean() + 2.5 * run.recipe.batch**0.5 * degrees.std()
         self.room = _up(int(usual), _ROUND)
 
     def objective(self, sent, received, apart, receiver, real, y, alpha):
-        """L, the prediction loss and L_e; the last receiver collects what padding sends."""
+        # The last receiver collects what padding sends.
         network = self.run.network
         with torch.autocast(self.place.type, torch.bfloat16, enabled=self.bfloat16):
             raw = network.edge_model(torch.cat([received[receiver], sent, apart], dim=1))
@@ -241,26 +187,12 @@ class _Loop:
         prediction = prediction_loss(predicted[:-1].float(), y)
         messages = raw.abs().sum() / real.sum()
         total = prediction + alpha * messages + WEIGHT_PENALTY * weight_penalty(network)
-        return total, prediction.detach(), messages.detach()
+        return total, torch.stack([prediction.detach(), messages.detach()])
 
-    def step(self, adam, schedule) -> bool:
-        run = self.run
-        rng = np.random.Generator(np.random.Philox(key=[run.seed, run.steps]))
-        chosen = rng.choice(len(self.rows), run.recipe.batch, replace=False)
+    def batch(self, rng) -> tuple[Tensor, ...]:
+        chosen = rng.choice(len(self.rows), self.run.recipe.batch, replace=False)
         tensors = self._padded(self.rows[torch.from_numpy(chosen)], rng)
-        alpha = torch.tensor(run.network.rule.alpha * run.recipe.alpha_factor(run.steps))
-        adam.zero_grad()
-        total, prediction, messages = self.loss(
-            *(tensor.to(self.place) for tensor in tensors), alpha.to(self.place)
-        )
-        if not bool(torch.isfinite(total)):
-            return False
-        total.backward()
-        adam.step()
-        schedule.step()
-        self.sums += float(prediction), float(messages)
-        self.count += 1
-        return True
+        return tuple(tensor.to(self.place) for tensor in tensors)
 
     def _padded(self, centres: Tensor, rng) -> tuple[Tensor, ...]:
         graph = self.hoods.graph
@@ -295,21 +227,8 @@ class _Loop:
             spread = raw().std(dim=0)
         silence(network, spread < SILENT * spread.max(), adam)
 
-    def report(self, bar) -> None:
-        run = self.run
-        prediction, messages = (self.sums / max(self.count, 1)).tolist()
-        self.sums, self.count = np.zeros(2), 0
-        run.history.append(
-            {
-                "step": run.steps,
-                "prediction": prediction,
-                "messages": messages,
-                "alpha": run.network.rule.alpha * run.recipe.alpha_factor(run.steps),
-                "components": speaking(run.network),
-                "seconds": round(run.seconds, 3),
-            }
-        )
-        bar.set_postfix(loss=f"{prediction:.4f}", messages=speaking(run.network), refresh=False)
+    def remarks(self) -> dict:
+        return {"components": speaking(self.run.network)}
 
 
 def silence(network: HaloNetwork, silent: Tensor, adam: torch.optim.Optimizer) -> None:
@@ -350,17 +269,3 @@ def _up(count: int, to: int) -> int:
 def _fingerprint(graph: Data, rows: Tensor) -> list:
     sums = [float(t.double().sum()) for t in (graph.x, graph.edge_attr.abs(), graph.y[rows])]
     return [graph.num_nodes, graph.num_edges, len(rows), *sums]
-
-
-def _resume(path: Path, run: Run, adam, schedule, identity: dict) -> None:
-    facts = load_weights(path, run.network)
-    for key, value in identity.items():
-        if facts.get(key) != value:
-            raise InputError(
-                f"checkpoint {path}: written with another {key} ({facts.get(key)!r} instead of "
-                f"{value!r}); give another file name, or delete it to start afresh"
-            )
-    load_optimiser(path, adam)
-    schedule.last_epoch = facts["step"]
-    run.steps = run.resumed_at = facts["step"]
-    run.seconds, run.history = facts["seconds"], facts["history"]

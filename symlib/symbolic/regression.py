@@ -64,6 +64,11 @@ class Regression:
         """The selected row of `equations_`."""
         return self.selected
 
+    def rows(self) -> list[dict]:
+        """The front as plain rows, for a record."""
+        columns = ["complexity", "loss", "score", "equation"]
+        return self.equations_[columns].to_dict("records")
+
     def sympy(self, index: int | None = None) -> sp.Expr:
         """The selected equation, or that of row `index`, as a sympy expression."""
         return self._expressions[self._row(index)]
