@@ -20,7 +20,6 @@ from pathlib import Path
 from symlib import experiments, results
 from symlib.code_version import PACKAGE, code_version
 from symlib.errors import InputError, MissingEngine, UnknownChoice
-from symlib.networks import FLATHGN
 from symlib.paper import TABLE_1, TABLE_3, TABLE_5
 from symlib.potentials import get_law
 from symlib.presets import PRESETS, Preset, get_preset
@@ -89,7 +88,7 @@ class Cell:
 
     def code(self) -> str:
         """A hash of the modules that turn those into a result."""
-        return code_version(energies=self.model == FLATHGN)
+        return code_version(self.model)
 
     def facts(self) -> dict:
         """Both hashes, as a record holds them."""

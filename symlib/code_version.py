@@ -17,17 +17,23 @@ ROOT = "experiments"
 WITHOUT_EFFECT = frozenset({"errors", "files", "presets", "results"})
 # Read by FlatHGN alone.
 ENERGIES = frozenset({"energies", "energy_discovery", "hamiltonian", "symbolic.energy_verdict"})
+# Read by the models whose messages are to become few.
+SPARSITY = frozenset({"sparsity"})
 
 
 @functools.cache
-def code_version(energies: bool = True) -> str:
+def code_version(model: str | None = None) -> str:
     """A short hash of the code between a law and its record.
 
     Args:
-        energies: with the modules that only a FlatHGN uses.
+        model: leave out what this model has no use for; None leaves out nothing.
     """
+    leave_out = WITHOUT_EFFECT
+    for names, only in ((ENERGIES, ("flathgn",)), (SPARSITY, ("l1", "kl"))):
+        if model is not None and model not in only:
+            leave_out |= names
     digest = hashlib.sha256()
-    for name in modules(WITHOUT_EFFECT if energies else WITHOUT_EFFECT | ENERGIES):
+    for name in modules(leave_out):
         digest.update(f"{name}\n{meaning(_file(name).read_text(encoding='utf-8'))}\n".encode())
     return digest.hexdigest()[:12]
 

@@ -152,7 +152,7 @@ def fit_network(
         dim = snapshots.train_accelerations.shape[2]
         facts = [law.fingerprint(), dim, model, preset.recipe_for(model).to_dict(), seed]
         facts.append(float(np.abs(snapshots.train_states, dtype=np.float64).sum()))
-        modules = ("models", "recipes", "training", "training_loop")
+        modules = ("models", "recipes", "sparsity", "training", "training_loop")
         key = _key(facts, *modules, *(("hamiltonian",) if model == FLATHGN else ()))
         path = cache / f"{_file_name(law)}-{dim}-{model}-{key}.safetensors"
     return train(

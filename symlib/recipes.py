@@ -50,8 +50,11 @@ class Recipe:
         calm_start: share of the snapshots, those with the smallest accelerations, that batches
             are drawn from at first.
         calm_until: fraction of the steps after which they are drawn from all.
-        turn_every: steps between two turns of L1 messages to their principal axes; 0 never.
+        turn_every: steps between two turns of L1 messages to their principal axes, and between
+            two rounds of silencing (see `symlib.sparsity`); 0 never.
         turn_until: fraction of the steps after which they are left as they are.
+        silence_below: L1 and KL components whose standard deviation is below this share of the
+            largest are then silenced for good; 0 silences none.
         precision: "bfloat16" multiplies matrices in bfloat16, "float32" does not, "auto"
             takes bfloat16 where the processor has instructions for it.
         float32_from: fraction of the steps after which matrices are multiplied in float32 all the
@@ -73,6 +76,7 @@ class Recipe:
     calm_until: float = 0.7
     turn_every: int = 0
     turn_until: float = 0.6
+    silence_below: float = 0.0
     precision: str = "auto"
     float32_from: float = 1.0
     compiled: bool = True
@@ -84,7 +88,7 @@ class Recipe:
         for field in SHARES:
             if not 0 < getattr(self, field) <= 1:
                 raise InputError(f"recipe: {field} is a share, in (0, 1]")
-        for field in ("augmentation", "turn_every", "blind_until"):
+        for field in ("augmentation", "turn_every", "blind_until", "silence_below"):
             if getattr(self, field) < 0:
                 raise InputError(f"recipe: {field} cannot be negative: {getattr(self, field)!r}")
         if self.precision not in PRECISIONS:
@@ -101,7 +105,7 @@ class Recipe:
         return self.calm_start + (1.0 - self.calm_start) * progress
 
     def turns(self, step: int) -> bool:
-        """Whether L1 messages are turned to their principal axes after this step."""
+        """Whether messages are made fewer after this step (see `symlib.sparsity`)."""
         return (
             self.turn_every > 0
             and step > 0
@@ -190,33 +194,6 @@ def stay_blind(network: GraphNetwork | FlatHGN) -> None:
     """Drop the gradient by which φᵉ and φᵛ would learn what is the other's to know (in place)."""
     network.edge_model[0].weight.grad[:, network.unneeded()] = 0.0
     network.node_model[0].weight.grad[:, network.left_to_messages()] = 0.0
-
-
-def turn_to_principal_axes(
-    network: GraphNetwork, raw: torch.Tensor, adam: torch.optim.Optimizer
-) -> None:
-    """Rotate the message space so that its axes are the messages' principal axes (in place).
-
-    The network's predictions stay as they are: φᵉ's last matrix is turned by a rotation and
-    φᵛ's first one by its inverse. Adam's running means belong to the old axes and are
-    dropped; its running variances, which only set a scale, are kept.
-
-    Args:
-        network: with messages that are not drawn from a distribution.
-        raw: its messages on some edges, shape [edges, components].
-        adam: its optimiser.
-    """
-    last, first = network.edge_model[-1], network.node_model[0]
-    with torch.no_grad():
-        centred = (raw - raw.mean(dim=0)).double()
-        axes = torch.linalg.eigh(centred.T @ centred / len(raw))[1].flip(1).to(raw.dtype)
-        last.weight.copy_(axes.T @ last.weight)
-        last.bias.copy_(axes.T @ last.bias)
-        pooled = slice(network.features, network.features + network.rule.components)
-        first.weight[:, pooled] = first.weight[:, pooled] @ axes
-        for weight in (last.weight, last.bias, first.weight):
-            if weight in adam.state:
-                adam.state[weight]["exp_avg"].zero_()
 
 
 def optimiser(

@@ -15,7 +15,8 @@ from symlib.errors import InputError
 from symlib.graphs import complete_graph
 from symlib.models import WEIGHT_PENALTY, GraphNetwork, weight_penalty
 from symlib.networks import FLATHGN, fresh_network
-from symlib.recipes import Recipe, bear_invariant, stay_blind, turn_to_principal_axes
+from symlib.recipes import Recipe, bear_invariant, stay_blind
+from symlib.sparsity import sparsify, stay_silent
 from symlib.training_loop import Loop, Run, check_threads, device_of, walk
 
 
@@ -116,6 +117,8 @@ class _Loop(Loop):
         run = self.run
         if run.recipe.born_invariant and run.steps < run.recipe.blind_until * run.recipe.steps:
             stay_blind(run.network)
+        if run.recipe.silence_below > 0 and run.network.rule.stochastic:
+            stay_silent(run.network)
 
     def _choose(self, rng) -> torch.Tensor:
         recipe = self.run.recipe
@@ -127,9 +130,13 @@ class _Loop(Loop):
     def turn(self, adam) -> None:
         x = self.inputs[:512]
         edges = complete_graph(self.bodies, len(x)).to(self.place)
-        with torch.no_grad():
-            raw = self.run.network.messages(x.flatten(0, 1), edges)
-        turn_to_principal_axes(self.run.network, raw, adam)
+        network = self.run.network
+        sparsify(
+            network,
+            lambda: network.messages(x.flatten(0, 1), edges),
+            adam,
+            self.run.recipe.silence_below,
+        )
 
 
 def _calmest(targets: torch.Tensor) -> torch.Tensor:

@@ -25,6 +25,8 @@ from symlib.checkpoints import load_optimiser, load_weights, save_checkpoint
 from symlib.errors import InputError, NonFiniteLoss
 from symlib.recipes import Recipe, optimiser, use_bfloat16
 
+SPARSE = ("l1", "kl")  # the models whose messages are to become few
+
 
 @dataclass
 class Run:
@@ -73,7 +75,7 @@ class Loop(ABC):
 
     @abstractmethod
     def turn(self, adam: torch.optim.Optimizer) -> None:
-        """Turn messages to their principal axes."""
+        """Make messages fewer (`symlib.sparsity.sparsify`)."""
 
     def remarks(self) -> dict:
         """What else a row of the history holds."""
@@ -193,7 +195,7 @@ def walk(
                 if (run.steps + 1) % look_every == 0 and not bool(torch.isfinite(parts).all()):
                     raise NonFiniteLoss(_explain(run.steps, parts, checkpoint))
                 run.steps += 1
-                if network.rule.name == "l1" and recipe.turns(run.steps):
+                if network.rule.name in SPARSE and recipe.turns(run.steps):
                     loop.turn(adam)
                 run.seconds = time.perf_counter() - started
                 bar.update()

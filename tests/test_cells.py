@@ -200,6 +200,8 @@ def test_records_of_a_law_of_ones_own_have_a_plain_name():
 
 # What the code's version depends on.
 
+VERSIONED = ("standard", "bottleneck", "l1", "kl", "flathgn")
+
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
@@ -215,35 +217,36 @@ def package(tmp_path, monkeypatch):
     return edit
 
 
-def version(energies: bool) -> str:
-    return code_version.code_version.__wrapped__(energies)
+def version(model: str) -> str:
+    return code_version.code_version.__wrapped__(model)
 
 
 @pytest.mark.parametrize(
-    ("module", "text", "message", "energy"),
+    ("module", "text", "changed"),
     [
-        ("training.py", "\n# a remark\n", False, False),
-        ("training.py", "\n\nMORE = 1\n", True, True),
-        ("symbolic/operon_worker.py", "\n\nMORE = 1\n", True, True),
-        ("hamiltonian.py", "\n\nMORE = 1\n", False, True),
-        ("figures.py", "\n\nMORE = 1\n", False, False),
-        ("models.py", "\n\nfrom symlib import networks as later\n", True, True),
+        ("training.py", "\n# a remark\n", ()),
+        ("training.py", "\n\nMORE = 1\n", VERSIONED),
+        ("symbolic/operon_worker.py", "\n\nMORE = 1\n", VERSIONED),
+        ("hamiltonian.py", "\n\nMORE = 1\n", ("flathgn",)),
+        ("sparsity.py", "\n\nMORE = 1\n", ("l1", "kl")),
+        ("figures.py", "\n\nMORE = 1\n", ()),
+        ("models.py", "\n\nfrom symlib import networks as later\n", VERSIONED),
     ],
 )
-def test_the_version_follows_what_the_code_does(package, module, text, message, energy):
-    before = version(False), version(True)
+def test_the_version_follows_what_the_code_does(package, module, text, changed):
+    before = {model: version(model) for model in VERSIONED}
     package(module, text)
-    assert (version(False) != before[0], version(True) != before[1]) == (message, energy)
+    assert {model for model in VERSIONED if version(model) != before[model]} == set(changed)
 
 
 def test_a_module_that_is_added_counts_once_it_is_imported(package):
-    before = version(False)
+    before = version("l1")
     package("schedules.py", "RATE = 1\n")
-    assert version(False) == before
+    assert version("l1") == before
     package("training.py", "\n\nfrom symlib.schedules import RATE\n")
-    imported = version(False)
+    imported = version("l1")
     package("schedules.py", "RATE = 2\n")
-    assert len({before, imported, version(False)}) == 3
+    assert len({before, imported, version("l1")}) == 3
 
 
 def test_meaning_leaves_out_docstrings_and_keeps_all_else():

@@ -25,7 +25,6 @@ from symlib.cosmology.halo_graphs import Neighbourhoods, halo_graph, halo_loader
 from symlib.cosmology.network import (
     HaloNetwork,
     halo_network,
-    silence,
     speaking,
     train_halos,
 )
@@ -34,6 +33,7 @@ from symlib.cosmology.reading import kernel, survey
 from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
 from symlib.recipes import optimiser
 from symlib.results import write_record
+from symlib.sparsity import silence
 from symlib.symbolic.parsing import parse_equation
 
 BOX = 120.0

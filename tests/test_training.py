@@ -26,8 +26,8 @@ from symlib.recipes import (
     bear_invariant,
     get_recipe,
     optimiser,
-    turn_to_principal_axes,
 )
+from symlib.sparsity import speaking, turn_to_principal_axes
 from symlib.training import _calmest, train
 
 PLAIN = get_recipe("fast", steps=20, batch=8, precision="float32", compiled=False)
@@ -128,6 +128,20 @@ def test_turning_to_principal_axes_changes_no_prediction_and_orders_the_messages
     assert torch.all(spread[:5].diff() < 0)
     assert covariance[:5, :5].fill_diagonal_(0).abs().max() < 1e-4 * spread[0]
     torch.testing.assert_close(spread.sum(), torch.cov(raw.T.double()).trace(), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("model", ["l1", "kl"])
+def test_what_has_become_small_is_silenced_for_good(model):
+    data = random_snapshots(count=100)
+    recipe = replace(PLAIN, turn_every=5, turn_until=0.5, silence_below=0.7)
+    network = train(model, *data, recipe, progress=False).network
+    count = speaking(network)
+    assert 1 <= count < 100
+    heard = record(network, LAWS["spring"], data[0])
+    assert np.count_nonzero(heard.spread) == count
+    if model == "kl":
+        # A component that says nothing has the prior's variance: it costs what cannot be saved.
+        assert np.allclose(np.sort(heard.importance)[: 100 - count], 0.5)
 
 
 def test_alpha_arrives_at_its_value_from_above():

@@ -17,13 +17,14 @@ from symlib.cosmology import halo_graphs, network
 from symlib.cosmology.catalogue import Catalogue
 from symlib.cosmology.composition import Composed, PairTable
 from symlib.cosmology.halo_graphs import halo_graph
-from symlib.cosmology.network import HIDDEN, speaking, train_halos
+from symlib.cosmology.network import HIDDEN, train_halos
 from symlib.cosmology.reading import HaloEquations, Kernel, Survey, kernel, read_equations, survey
 from symlib.cosmology.refit import held_out
 from symlib.cosmology.table6 import CHAPTER, CUT, PAPER_ERRORS, small_delta
 from symlib.errors import InputError, UnknownChoice
 from symlib.recipes import Recipe
 from symlib.results import plain, provenance
+from symlib.sparsity import speaking
 from symlib.symbolic.expressions import form_of
 from symlib.training_loop import Run
 

@@ -38,7 +38,8 @@ from symlib.models import (
     prediction_loss,
     weight_penalty,
 )
-from symlib.recipes import Recipe, turn_to_principal_axes
+from symlib.recipes import Recipe
+from symlib.sparsity import sparsify, speaking
 from symlib.training_loop import Loop, Run, check_threads, device_of, walk
 
 FEATURES = 4  # velocity and mass of a halo
@@ -218,38 +219,14 @@ class _Loop(Loop):
         network = self.run.network
         batch = self.hoods.batch(self.rows[:: max(1, len(self.rows) // TURN_CENTRES)])
         batch = batch.to(self.place)
-        with torch.no_grad():
 
-            def raw():
-                return network.messages(batch.x, batch.edge_index, batch.edge_attr)
+        def raw():
+            return network.messages(batch.x, batch.edge_index, batch.edge_attr)
 
-            turn_to_principal_axes(network, raw(), adam)
-            spread = raw().std(dim=0)
-        silence(network, spread < SILENT * spread.max(), adam)
+        sparsify(network, raw, adam, SILENT)
 
     def remarks(self) -> dict:
         return {"components": speaking(self.run.network)}
-
-
-def silence(network: HaloNetwork, silent: Tensor, adam: torch.optim.Optimizer) -> None:
-    """Set some message components to zero for good (in place); silent: shape [components], bool."""
-    last, first = network.edge_model[-1], network.node_model[0]
-    column = network.features + torch.where(silent)[0]
-    with torch.no_grad():
-        for slot in (lambda w: w.data, lambda w: adam.state.get(w, {}).get("exp_avg")):
-            for weight, at in (
-                (last.weight, silent),
-                (last.bias, silent),
-                (first.weight, (slice(None), column)),
-            ):
-                values = slot(weight)
-                if values is not None:
-                    values[at] = 0.0
-
-
-def speaking(network: HaloNetwork) -> int:
-    """How many message components have not been silenced."""
-    return int((network.edge_model[-1].weight != 0).any(dim=1).sum())
 
 
 def _rotations(rng, count: int) -> Tensor:

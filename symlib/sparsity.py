@@ -1,0 +1,102 @@
+"""How messages become few: turned to their principal axes, the superfluous ones silenced.
+
+φᵉ ends and φᵛ begins with a matrix, so a rotation between the two changes no prediction; but it
+gathers what a hundred components say into as few as can hold it, and those few are what L1 then
+keeps. L1 alone shrinks a component and never ends it, as φᵛ can undo any shrinking with larger
+weights: what has become small beside the largest is silenced for good.
+"""
+
+import torch
+from torch import Tensor
+
+from symlib.models import GraphNetwork
+
+
+def sparsify(network: GraphNetwork, messages, adam, silence_below: float) -> None:
+    """What is done to messages now and then during training (in place).
+
+    Args:
+        network: with L1 or KL messages.
+        messages: called without arguments, φᵉ's raw output on some edges, [edges, width].
+        adam: its optimiser.
+        silence_below: components whose standard deviation is below this share of the largest
+            are silenced; 0 silences none.
+    """
+    rule = network.rule
+    with torch.no_grad():
+        # Noise has axes of its own: KL messages are not turned.
+        if not rule.stochastic:
+            turn_to_principal_axes(network, messages(), adam)
+        if silence_below > 0:
+            spread = rule.mean(messages()).std(dim=0)
+            silence(network, spread < silence_below * spread.max(), adam)
+
+
+def turn_to_principal_axes(
+    network: GraphNetwork, raw: torch.Tensor, adam: torch.optim.Optimizer
+) -> None:
+    """Rotate the message space so that its axes are the messages' principal axes (in place).
+
+    The network's predictions stay as they are: φᵉ's last matrix is turned by a rotation and
+    φᵛ's first one by its inverse. Adam's running means belong to the old axes and are
+    dropped; its running variances, which only set a scale, are kept.
+
+    Args:
+        network: with messages that are not drawn from a distribution.
+        raw: its messages on some edges, shape [edges, components].
+        adam: its optimiser.
+    """
+    last, first = network.edge_model[-1], network.node_model[0]
+    with torch.no_grad():
+        centred = (raw - raw.mean(dim=0)).double()
+        axes = torch.linalg.eigh(centred.T @ centred / len(raw))[1].flip(1).to(raw.dtype)
+        last.weight.copy_(axes.T @ last.weight)
+        last.bias.copy_(axes.T @ last.bias)
+        pooled = slice(network.features, network.features + network.rule.components)
+        first.weight[:, pooled] = first.weight[:, pooled] @ axes
+        for weight in (last.weight, last.bias, first.weight):
+            if weight in adam.state:
+                adam.state[weight]["exp_avg"].zero_()
+
+
+def silence(network: GraphNetwork, silent: Tensor, adam: torch.optim.Optimizer) -> None:
+    """Set some message components to zero for good (in place).
+
+    Their rows of φᵉ's last matrix and their columns of φᵛ's first become zero. There the gradient
+    of both is zero as well, so they stay silent. A component that is drawn from a distribution
+    becomes the prior's noise; `stay_silent` keeps φᵛ from listening to that.
+
+    Args:
+        network: with messages of `components` numbers.
+        silent: shape [components], bool.
+        adam: its optimiser.
+    """
+    last, first = network.edge_model[-1], network.node_model[0]
+    column = network.features + torch.where(silent)[0]
+    rows = silent.repeat(last.out_features // len(silent))
+    with torch.no_grad():
+        for slot in (lambda w: w.data, lambda w: adam.state.get(w, {}).get("exp_avg")):
+            for weight, at in (
+                (last.weight, rows),
+                (last.bias, rows),
+                (first.weight, (slice(None), column)),
+            ):
+                values = slot(weight)
+                if values is not None:
+                    values[at] = 0.0
+
+
+def stay_silent(network: GraphNetwork) -> None:
+    """Drop the gradient by which φᵛ would listen to the noise of silenced KL components."""
+    column = network.features + torch.where(~_alive(network))[0]
+    network.node_model[0].weight.grad[:, column] = 0.0
+
+
+def speaking(network: GraphNetwork) -> int:
+    """How many message components have not been silenced."""
+    return int(_alive(network).sum())
+
+
+def _alive(network: GraphNetwork) -> Tensor:
+    rows = network.edge_model[-1].weight[: network.rule.components]
+    return (rows != 0).any(dim=1)
