@@ -78,7 +78,9 @@ cache = None if live else nbody_experiments.default_cache()
 # %%
 second = None
 if quijote:
-    halos = read_quijote(quijote, delta=np.load(quijote_delta))
+    halos = read_quijote(
+        quijote, delta=np.load(quijote_delta) if quijote_delta else None
+    )
 elif catalogue:
     halos = read_catalogue(catalogue)
 elif live:

@@ -2,25 +2,26 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
-def write_whole(path: Path, text: str) -> Path:
-    """Write `text` under a temporary name beside `path`, then rename.
+@contextmanager
+def whole_file(path: Path, **options) -> Iterator[IO]:
+    """Open a file under a temporary name beside `path` and rename it when all went well.
 
     Args:
         path: where the file goes; its folder is made if need be.
-        text: what it holds, written as UTF-8.
-
-    Returns:
-        The path.
+        **options: of `open`: mode ("w" or "wb"), encoding, newline.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, **options) as file:
+            yield file
         # mkstemp makes a private file; a result is as readable as any other new file.
         mask = os.umask(0)
         os.umask(mask)
@@ -29,4 +30,18 @@ def write_whole(path: Path, text: str) -> Path:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    return path
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write `text`, as UTF-8, whole or not at all.
+
+    Args:
+        path: where the file goes; its folder is made if need be.
+        text: what it holds.
+
+    Returns:
+        The path.
+    """
+    with whole_file(path, mode="w", encoding="utf-8") as file:
+        file.write(text)
+    return Path(path)

@@ -1,6 +1,7 @@
 """The scoreboard as Markdown: totals, every cell of tables 1, 3, 5 and 6, and what was left out."""
 
 from symlib.cells import FRESH, STALE
+from symlib.markdown import table
 from symlib.networks import FLATHGN
 from symlib.paper import cell_name
 from symlib.scoreboard import BETTER, EQUAL, FAILED, MARKS, MISSING, WORSE, Board, Entry
@@ -25,43 +26,34 @@ EMPTY = "–"
 
 def totals(board: Board) -> str:
     """How many cells of each table are better, equal, worse, failed and not yet run."""
-    lines = [
-        f"| | cells | {' | '.join(f'{SIGNS[mark]} {mark}' for mark in MARKS)} |",
-        f"|---|{'---|' * (len(MARKS) + 1)}",
-    ]
-    for table, title in TITLES.items():
-        counts = [board.count(table, mark) for mark in MARKS]
-        lines.append(f"| {title} | {sum(counts)} | {' | '.join(map(str, counts))} |")
+    rows = []
+    for name, title in TITLES.items():
+        counts = [board.count(name, mark) for mark in MARKS]
+        rows.append([title, sum(counts), *counts])
     peers = [entry for entry in board.table("1") if entry.values]
     standing = ", ".join(
         f"{sum(entry.peer_mark == mark for entry in peers)} {mark}"
         for mark in (BETTER, EQUAL, WORSE)
     )
-    lines += ["", f"Against the other reproduction, where Table 1 has been run here: {standing}."]
-    return "\n".join(lines)
+    return (
+        f"{table(['', 'cells', *map(_sign, MARKS)], rows)}\n\n"
+        f"Against the other reproduction, where Table 1 has been run here: {standing}."
+    )
 
 
-def by_model(board: Board, table: str) -> str:
+def by_model(board: Board, name: str) -> str:
     """The totals of one table, column by column."""
-    models = list(dict.fromkeys(entry.model for entry in board.table(table)))
-    lines = [
-        f"| | {' | '.join(f'{SIGNS[mark]} {mark}' for mark in MARKS)} |",
-        f"|---|{'---|' * len(MARKS)}",
-    ]
-    for model in models:
-        counts = [board.count(table, mark, model) for mark in MARKS]
-        lines.append(f"| {MODELS[model]} | {' | '.join(map(str, counts))} |")
-    return "\n".join(lines)
+    models = dict.fromkeys(entry.model for entry in board.table(name))
+    return table(
+        ["", *map(_sign, MARKS)],
+        [[MODELS[m], *(board.count(name, mark, m) for mark in MARKS)] for m in models],
+    )
 
 
 def table_1(board: Board) -> str:
     """R² of each cell beside the paper's and the peer's."""
-    lines = [
-        "| cell | model | paper | ours, kept 90% | | peer | ours, all points | | seeds | preset |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for entry in board.table("1"):
-        cells = [
+    rows = [
+        [
             *_who(entry),
             f"{entry.paper:.3f}",
             measured(entry.values, fixed=True),
@@ -71,62 +63,51 @@ def table_1(board: Board) -> str:
             _sign(entry.peer_mark) if entry.plain else "",
             *_how(entry),
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        for entry in board.table("1")
+    ]
+    ours = ("ours, kept 90%", "", "peer", "ours, all points", "")
+    return table(["cell", "model", "paper", *ours, "seeds", "preset"], rows)
 
 
 def table_3(board: Board) -> str:
     """Test loss of each cell beside the paper's, and its share of the trivial predictor's."""
-    lines = [
-        "| cell | model | paper | ours | | trivial | ours / trivial | seeds | preset |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for entry in board.table("3"):
         ratio = EMPTY
         if entry.mean is not None and entry.trivial:
             ratio = digits(entry.mean / entry.trivial, 2)
-        cells = [
-            *_who(entry),
-            digits(entry.paper, 2),
-            measured(entry.values),
-            _sign(entry.mark),
-            EMPTY if entry.trivial is None else digits(entry.trivial, 3),
-            ratio,
-            *_how(entry),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        trivial = EMPTY if entry.trivial is None else digits(entry.trivial, 3)
+        ours = [measured(entry.values), _sign(entry.mark), trivial, ratio]
+        rows.append([*_who(entry), digits(entry.paper, 2), *ours, *_how(entry)])
+    ours = ("ours", "", "trivial", "ours / trivial")
+    return table(["cell", "model", "paper", *ours, "seeds", "preset"], rows)
 
 
 def table_5(board: Board) -> str:
     """Whether the paper recovered each law, and the share of our seeds that did."""
-    lines = [
-        "| cell | model | paper | ours: seeds that recover it | | preset |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for entry in board.table("5"):
         share = f"{sum(entry.values):.0f} of {len(entry.values)}" if entry.runs else EMPTY
         paper = "yes" if entry.paper else "no"
-        cells = [*_who(entry), paper, share, _sign(entry.mark), _how(entry)[1]]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([*_who(entry), paper, share, _sign(entry.mark), _how(entry)[1]])
+    return table(["cell", "model", "paper", "ours: seeds that recover it", "", "preset"], rows)
 
 
 def table_6(board: Board) -> str:
     """The error of each formula on halos that were not fitted, beside the paper's."""
     from symlib.cosmology.table6 import LABELS
 
-    lines = ["| formula | paper | ours | | seeds | preset |", "|---|---|---|---|---|---|"]
-    for entry in board.table("6"):
-        cells = [
+    rows = [
+        [
             LABELS.get(entry.row, entry.row),
             digits(entry.paper, 3),
             measured(entry.values),
             _sign(entry.mark),
             *_how(entry),
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        for entry in board.table("6")
+    ]
+    return table(["formula", "paper", "ours", "", "seeds", "preset"], rows)
 
 
 def notes(board: Board) -> str:

@@ -7,6 +7,7 @@ a record that cannot be read is named on the page and left out.
 from pathlib import Path
 
 from symlib.errors import InputError
+from symlib.markdown import table
 from symlib.networks import FLATHGN
 from symlib.paper import TABLE_3
 from symlib.presets import PRESETS
@@ -85,17 +86,22 @@ def discoveries(records: list[dict] | None = None, folder: Path | None = None) -
         source = "on record"
     if not records:
         return "*No run is on record yet.*"
-    lines = ["| run | R² | loss (trivial) | equation | recovered |", "|---|---|---|---|---|"]
+    rows = []
     for record in sorted(records, key=lambda r: (r["law"], r["dim"], r["model"], r["seed"])):
         fits = {name: fit["kept90"] for name, fit in record["r2"].items()}
         best = max(fits, key=fits.get)
         # A user's law is given as path/to/file.py:NAME; the name is enough to tell it by.
         law = f"{record['law'].split(':')[-1].lower()}-{record['dim']}"
-        lines.append(
-            f"| {law}, {record['model']}, seed {record['seed']} | {fits[best]:.4f} ({best}) "
-            f"| {record['test_loss']:.3g} ({record['trivial_loss']:.3g}) "
-            f"| `{short(record['equation'])}` | {'yes' if record['recovered'] else 'no'} |"
+        rows.append(
+            [
+                f"{law}, {record['model']}, seed {record['seed']}",
+                f"{fits[best]:.4f} ({best})",
+                f"{record['test_loss']:.3g} ({record['trivial_loss']:.3g})",
+                f"`{short(record['equation'])}`",
+                yes_or_no(record["recovered"]),
+            ]
         )
+    lines = [table(["run", "R²", "loss (trivial)", "equation", "recovered"], rows)]
     what = "R² of the better of force and acceleration over the kept 90%"
     lines += ["", f"*{what}, {source}: {_made(records)}.*"]
     lines += [f"\n*Left out: {problem}.*" for problem in problems]
@@ -117,26 +123,34 @@ def flathgn(records: list[dict] | None = None, folder: Path | None = None) -> st
         source = "on record"
     if not records:
         return "*No run is on record yet.*"
-    losses = [
-        "| run | loss | paper | trivial | R² of force | R² of velocity |",
-        "|---|" + 5 * "---|",
-    ]
-    said = ["| run | pair energy | recovered | self energy | recovered |", "|---|" + 4 * "---|"]
+    losses, said = [], []
     for record in sorted(records, key=lambda r: (r["law"], r["dim"], r["seed"])):
         theirs = TABLE_3.get((record["law"], record["dim"]), {}).get(FLATHGN)
         name = f"{record['law'].split(':')[-1].lower()}-{record['dim']}, seed {record['seed']}"
         losses.append(
-            f"| {name} | {record['test_loss']:.3g} | {'' if theirs is None else f'{theirs:g}'} "
-            f"| {record['trivial_loss']:.3g} | {record['r2']['force']['kept90']:.4f} "
-            f"| {record['r2']['velocity']['kept90']:.4f} |"
+            [
+                name,
+                f"{record['test_loss']:.3g}",
+                "" if theirs is None else f"{theirs:g}",
+                f"{record['trivial_loss']:.3g}",
+                f"{record['r2']['force']['kept90']:.4f}",
+                f"{record['r2']['velocity']['kept90']:.4f}",
+            ]
         )
         said.append(
-            f"| {name} | `{short(record['equation'])}` "
-            f"| {'yes' if record['pair_recovered'] else 'no'} "
-            f"| `{short(record['self_equation'])}` "
-            f"| {'yes' if record['self_recovered'] else 'no'} |"
+            [
+                name,
+                f"`{short(record['equation'])}`",
+                yes_or_no(record["pair_recovered"]),
+                f"`{short(record['self_equation'])}`",
+                yes_or_no(record["self_recovered"]),
+            ]
         )
-    lines = [*losses, "", *said]
+    lines = [
+        table(["run", "loss", "paper", "trivial", "R² of force", "R² of velocity"], losses),
+        "",
+        table(["run", "pair energy", "recovered", "self energy", "recovered"], said),
+    ]
     lines += ["", f"*R² over the kept 90%, {source}: {_made(records)}.*"]
     lines += [f"\n*Left out: {problem}.*" for problem in problems]
     return "\n".join(lines)
@@ -158,22 +172,18 @@ def bench_training(folder: Path | None = None) -> str:
     if not path.exists():
         return "*This benchmark is not on record yet.*"
     record = read_record(path)
-    lines = [
-        "| loop | steps per second | precision | share of matrix peak "
-        f"| time to R² ≥ {record['goal']} |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     names = {"plain": "plain, `reference` recipe", "symlib": "symlib, `fast` recipe"}
     for name, row in record["contestants"].items():
         reached = row["seconds_to_goal"]
         time = f"{reached:.0f} s" if reached else f"not within {row['seconds_run']:.0f} s"
-        lines.append(
-            f"| {names[name]} | {row['steps_per_second']:.0f} | {row['precision']} "
-            f"| {row['share_of_peak']:.0%} | {time} |"
-        )
+        speed, share = f"{row['steps_per_second']:.0f}", f"{row['share_of_peak']:.0%}"
+        rows.append([names[name], speed, row["precision"], share, time])
     machine = record["provenance"]["hardware"]
     least = "" if record["plain_reached_goal"] else "at least "
-    lines += [
+    goal = f"time to R² ≥ {record['goal']}"
+    lines = [
+        table(["loop", "steps per second", "precision", "share of matrix peak", goal], rows),
         "",
         f"*{record['law']}-{record['dim']} {record['model']}, batch {record['batch']}, measured in "
         f"one run on {machine['cores']} cores ({machine['processor']}): "
@@ -189,20 +199,17 @@ def bench_simulate(folder: Path | None = None) -> str:
     if not path.exists():
         return "*This benchmark is not on record yet.*"
     record = read_record(path)
-    lines = [
-        "| law | method | ms per system | energy error, median | 99th percentile |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for law, found in record["results"].items():
         for method in record["methods"]:
             row = found[method]
-            lines.append(
-                f"| {law}-{record['dim']} | {method} | {row['ms_per_system']:.2f} "
-                f"| {row['energy_error_median']:.1e} | {row['energy_error_p99']:.1e} |"
-            )
+            errors = [f"{row[f'energy_error_{what}']:.1e}" for what in ("median", "p99")]
+            rows.append([f"{law}-{record['dim']}", method, f"{row['ms_per_system']:.2f}", *errors])
+    heads = ["law", "method", "ms per system", "energy error, median", "99th percentile"]
     cores = record["provenance"]["hardware"]["cores"]
     ratios = ", ".join(f"{law} {found['speedup']:.1f}" for law, found in record["results"].items())
-    lines += [
+    lines = [
+        table(heads, rows),
         "",
         f"*{record['systems']} systems of {record['bodies']} bodies and {record['steps']:,} "
         f"snapshots on {cores} cores, compilation left out; baseline: "
@@ -213,15 +220,20 @@ def bench_simulate(folder: Path | None = None) -> str:
 
 def front(regression, digits: int = 3) -> str:
     """A Markdown table of a regression's Pareto front, the selected row in bold."""
-    lines = ["| complexity | MAE | score | equation |", "|---|---|---|---|"]
+    rows = []
     chosen = int(regression.selected["complexity"])
     for row in regression.equations_.to_dict("records"):
         cells = [str(row["complexity"]), f"{row['loss']:.3g}", f"{row['score']:.3f}"]
         cells.append(f"`{short(str(row['equation']), digits)}`")
         if row["complexity"] == chosen:
             cells = [f"**{cell}**" for cell in cells]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return table(["complexity", "MAE", "score", "equation"], rows)
+
+
+def yes_or_no(value: bool) -> str:
+    """A verdict in a word."""
+    return "yes" if value else "no"
 
 
 def short(equation: str, digits: int = 3) -> str:

@@ -18,6 +18,7 @@ from symlib.cosmology.formulas import FORMULAS, PAPER, get_formula, paper_consta
 from symlib.cosmology.neighbours import Features, features
 from symlib.cosmology.refit import Refitted, held_out, mean_error, refit
 from symlib.errors import InputError
+from symlib.markdown import table
 from symlib.paper import CUTOFF, TABLE_6
 from symlib.presets import get_preset
 from symlib.results import plain, provenance
@@ -211,22 +212,21 @@ def markdown(records: Sequence[dict], digits: int = 3) -> str:
             shown where they are there.
         digits: significant digits of a constant.
     """
-    lines = [
-        "| formula | fitted | held out | second realisation | paper | constants |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for record in records:
         row = record["formula"]
         theirs = [error for error in PAPER_ERRORS.get(row, ()) if error is not None]
-        errors = [record.get(key) for key in ("error_fit", "error_test", "error_second")]
+        ours = [record.get(key) for key in ("error_fit", "error_test", "error_second")]
         cells = [
             LABELS.get(row, row),
             *("" if error is None else f"{error:.4f}" for error in errors),
             ", then ".join(f"{error:g}" for error in theirs),
             _constants(record.get("constants") or {}, digits),
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return table(
+        ["formula", "fitted", "held out", "second realisation", "paper", "constants"], rows
+    )
 
 
 def _constants(constants: dict, digits: int) -> str:
