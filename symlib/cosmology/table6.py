@@ -216,7 +216,7 @@ def markdown(records: Sequence[dict], digits: int = 3) -> str:
     for record in records:
         row = record["formula"]
         theirs = [error for error in PAPER_ERRORS.get(row, ()) if error is not None]
-        ours = [record.get(key) for key in ("error_fit", "error_test", "error_second")]
+        errors = [record.get(key) for key in ("error_fit", "error_test", "error_second")]
         cells = [
             LABELS.get(row, row),
             *("" if error is None else f"{error:.4f}" for error in errors),
