@@ -45,6 +45,7 @@ from symlib import (
     tables,
 )
 from symlib.book import record_metrics, show
+from symlib.interactive import show_pareto
 from symlib.potentials import LAWS
 from symlib.presets import get_preset
 
@@ -163,7 +164,7 @@ show(*figures.loss_curve(run, loss["trivial_loss"], loss["test_loss"]))
 # - **Born translation invariant.** The weights with which $\phi^e$ reads the two positions start
 #   as each other's negative, so the network begins with differences of positions. Learning them
 #   from randomly shifted copies of the data is what the reference spends most of its steps on.
-# - **Blind, for half of the steps, to the receiver's mass and velocity.** $\phi^v$ knows both, so
+# - **Blind, for nine tenths of the steps, to the receiver's mass and velocity.** $\phi^v$ knows both, so
 #   $\phi^e$ can multiply the force by any function of the receiver's mass and $\phi^v$ divides it
 #   out again. Nothing in the loss forbids it, and messages then lie somewhere between force and
 #   acceleration: symbolic regression then finds the force times something like
@@ -214,11 +215,12 @@ found = experiments.regress_message(
 Markdown(tables.front(found))
 
 # %% tags=["hide-input"]
-show(*figures.pareto(found))
+show_pareto(found)
 
 # %% [markdown]
 # *Error against complexity (above) and the score that selects, $-\Delta \log \mathrm{MAE} /
-# \Delta\,\text{complexity}$ (below), in the manner of the paper's figure 6.*
+# \Delta\,\text{complexity}$ (below), in the manner of the paper's figure 6. Point at an equation
+# to read it.*
 
 # %% tags=["hide-input"]
 verdict = symbolic.recovered(found, law, 2)

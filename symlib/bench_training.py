@@ -154,7 +154,7 @@ def bench_training(
     data = prepare(law, dim, preset, seed)
     states, accelerations = data.train_states, data.train_accelerations
     probe = data.test_states[:1000]
-    ours = preset.recipe
+    ours = preset.recipe_for(model)
     plain = get_recipe("reference", steps=plain_steps, batch=ours.batch)
     network = particle_network(model, dim, seed)
     gflop, peak = step_gflop(network, states.shape[1], ours.batch), matrix_peak()

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from symlib.errors import UnknownChoice
 from symlib.networks import FLATHGN
-from symlib.recipes import FAST, NOISY, Recipe, get_recipe
+from symlib.recipes import FAST, Recipe, get_recipe
+from symlib.sparsity import SCHEDULES
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,8 @@ class Preset:
         """The recipe of a model."""
         if model == FLATHGN:
             return self.energy_recipe
-        if model == "kl" and self.recipe.name == FAST.name:
-            schedule = {key: getattr(NOISY, key) for key in ("name", "alpha_start", "alpha_until")}
-            return replace(self.recipe, **schedule)
+        if self.recipe.name == FAST.name and model in SCHEDULES:
+            return replace(self.recipe, **SCHEDULES[model])
         return self.recipe
 
 

@@ -11,6 +11,22 @@ from torch import Tensor
 
 from symlib.models import GraphNetwork
 
+# What `fast` becomes for each kind of message (fields of `symlib.recipes.Recipe`). L1: α₁ arrives
+# from above, which silences superfluous messages while they are still interchangeable. KL: under
+# the full penalty from the start a message never rises above its noise, and all components
+# collapse to the prior. So α₁ comes from below; those that carry the law stay.
+SCHEDULES = {
+    "l1": {
+        "name": "sparse",
+        "alpha_start": 100.0,
+        "alpha_until": 0.8,
+        "turn_every": 300,
+        "turn_until": 0.6,
+        "silence_below": 0.1,
+    },
+    "kl": {"name": "noisy", "alpha_start": 0.01, "alpha_until": 0.5},
+}
+
 
 def sparsify(network: GraphNetwork, messages, adam, silence_below: float) -> None:
     """What is done to messages now and then during training (in place).

@@ -43,7 +43,7 @@ class Budget:
 
 BUDGETS = {
     "ci": Budget(),
-    "laptop": Budget(searches=8, generations=80, rounds=5, niterations=200),
+    "laptop": Budget(searches=6, generations=60, rounds=4, niterations=200),
     "paper": Budget(searches=24, generations=200, population=1000, rounds=6, niterations=1000),
 }
 
