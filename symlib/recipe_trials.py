@@ -1,0 +1,234 @@
+"""What each part of the training recipe is worth: leave it out and look (the page on training).
+
+A trial is one cell's training, at the preset `ci` unless told otherwise, with the recipe as it is
+or with one thing changed. There is no symbolic regression in it. Each leaves a small record,
+
+    book/results/trials/{law}-{dim}-{model}-{trial}-{seed}.json
+
+and what is on record as it would be made now is not trained again.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from symlib.code_version import code_version
+from symlib.errors import InputError, UnknownChoice
+from symlib.experiments import check, fit_network, prepare
+from symlib.messages import prediction_losses, record
+from symlib.presets import Preset, get_preset
+from symlib.recipes import REFERENCE, Recipe
+from symlib.results import plain, provenance, read_record, write_record
+from symlib.sparsity import speaking
+
+KIND = "trial"
+COMPONENTS = 15  # of the spectrum, as in the paper's video
+# What is tried, one after the other: each of a kind of model's own difficulties.
+SETTINGS = (
+    ("spring", 2, "bottleneck"),
+    ("charge", 2, "bottleneck"),
+    ("spring", 2, "l1"),
+    ("charge", 2, "l1"),
+    ("spring", 2, "kl"),
+    ("r2", 2, "kl"),
+)
+SEEDS = (0, 1)
+
+
+def _reference(recipe: Recipe) -> Recipe:
+    same = {"steps": recipe.steps, "compiled": recipe.compiled, "precision": recipe.precision}
+    return replace(REFERENCE, **same)
+
+
+# Name, what a reader sees, the change, and the models for which it is one.
+EVERY, SPARSE = ("bottleneck", "l1", "kl"), ("l1", "kl")
+TRIALS = {
+    "fast": ("the recipe as it is", lambda recipe: recipe, EVERY),
+    "reference": ("the paper's recipe, as many steps", _reference, EVERY),
+    "not-invariant": (
+        "not born translation invariant",
+        lambda recipe: replace(recipe, born_invariant=False),
+        EVERY,
+    ),
+    "not-blind": (
+        "never blind to mass, velocity and charge",
+        lambda recipe: replace(recipe, blind_until=0.0),
+        EVERY,
+    ),
+    "encounters-first": (
+        "close encounters from the start",
+        lambda recipe: replace(recipe, calm_start=1.0),
+        EVERY,
+    ),
+    "half-rate": (
+        "half the learning rate",
+        lambda recipe: replace(recipe, learning_rate=recipe.learning_rate / 2),
+        EVERY,
+    ),
+    "alpha-constant": (
+        "α₁ at its final value from the start",
+        lambda recipe: replace(recipe, alpha_start=1.0),
+        SPARSE,
+    ),
+    "alpha-other-side": (
+        "α₁ from the other side",
+        lambda recipe: replace(recipe, alpha_start=1 / recipe.alpha_start),
+        SPARSE,
+    ),
+    "not-turned": (
+        "messages neither turned nor silenced",
+        lambda recipe: replace(recipe, turn_every=0),
+        ("l1",),
+    ),
+    "not-silenced": (
+        "messages turned but not silenced",
+        lambda recipe: replace(recipe, silence_below=0.0),
+        SPARSE,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run with the recipe or with one thing about it changed.
+
+    Args:
+        law, dim, model, seed: as for a cell.
+        name: a key of `TRIALS`.
+        preset: its sizes and its recipe.
+    """
+
+    law: str
+    dim: int
+    model: str
+    name: str
+    seed: int
+    preset: str = "ci"
+
+    def __post_init__(self):
+        if self.name not in TRIALS:
+            raise UnknownChoice("trial", self.name, TRIALS)
+
+    def path(self, folder: Path) -> Path:
+        """Where its record lies."""
+        return folder / f"{self.law}-{self.dim}-{self.model}-{self.name}-{self.seed}.json"
+
+    def recipe(self) -> Recipe:
+        """The preset's recipe with the change made."""
+        return TRIALS[self.name][1](get_preset(self.preset).recipe_for(self.model))
+
+    def facts(self) -> dict:
+        """Hashes of what goes in and of the code, as in a cell's record."""
+        preset = get_preset(self.preset)
+        sizes = [preset.systems, preset.steps, preset.snapshots, preset.test_snapshots]
+        whole = [self.law, self.dim, self.model, self.seed, sizes, self.recipe().to_dict()]
+        key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:12]
+        return {"key": key, "code": code_version(self.model)}
+
+
+def trials(preset: str = "ci") -> Iterator[Trial]:
+    """All of them, the first seed of each before the second; changes that change nothing apart."""
+    for seed in SEEDS:
+        for law, dim, model in SETTINGS:
+            as_it_is = Trial(law, dim, model, "fast", seed, preset).recipe()
+            for name, (_, _, models) in TRIALS.items():
+                trial = Trial(law, dim, model, name, seed, preset)
+                if model in models and (name == "fast" or trial.recipe() != as_it_is):
+                    yield trial
+
+
+def is_done(trial: Trial, folder: Path) -> bool:
+    """Whether a trial is on record as it would be made now."""
+    try:
+        found = read_record(trial.path(folder))
+    except InputError:
+        return False
+    return found.get("kind") == KIND and trial.facts().items() <= found.items()
+
+
+def run_trial(
+    trial: Trial, folder: Path, *, cache: Path | None = None, progress: bool = True
+) -> tuple[dict, bool]:
+    """Run one trial unless it is on record.
+
+    Args:
+        trial: what to train.
+        folder: for records.
+        cache: for simulations and checkpoints (see `symlib.experiments`).
+        progress: show what is going on.
+
+    Returns:
+        The record, and whether it was made just now.
+
+    Raises:
+        InputError: an unknown law or model; NonFiniteLoss: training broke down.
+    """
+    law, preset = check(trial.law, trial.dim, trial.model, trial.preset, trial.seed)
+    if is_done(trial, folder):
+        return read_record(trial.path(folder)), False
+    began = time.perf_counter()
+    preset = _with(preset, trial.recipe())
+    options = {"cache": cache, "progress": progress}
+    data = prepare(law, trial.dim, preset, trial.seed, **options)
+    run = fit_network(law, trial.model, data, preset, trial.seed, **options)
+    heard = record(run.network, law, data.test_states)
+    found = {
+        "kind": KIND,
+        "law": trial.law,
+        "dim": trial.dim,
+        "model": trial.model,
+        "trial": trial.name,
+        "seed": trial.seed,
+        "preset": trial.preset,
+        "recipe": run.recipe.to_dict(),
+        "steps": run.steps,
+        "training_seconds": round(run.seconds, 1),
+        **prediction_losses(run.network, data.test_states, data.test_accelerations),
+        "r2": heard.r2(),
+        "spectrum": heard.spread[:COMPONENTS],
+        "speaking": speaking(run.network),
+        **trial.facts(),
+        "provenance": provenance(time.perf_counter() - began, "symlib bench recipe"),
+    }
+    return read_record(write_record(trial.path(folder), plain(found))), True
+
+
+def read_trials(folder: Path) -> tuple[list[dict], list[str]]:
+    """All records of trials in a folder, and what is wrong with the others."""
+    found, problems = [], []
+    for path in sorted(Path(folder).glob("*.json")):
+        try:
+            one = read_record(path)
+            if one.get("kind") != KIND or one.get("trial") not in TRIALS:
+                raise InputError(f"record {path.name}: not of symlib bench recipe")
+            found.append(one)
+        except InputError as error:
+            problems.append(str(error).replace(str(path), path.name))
+    return found, problems
+
+
+def line(found: dict) -> str:
+    """A record in one line."""
+    fits = {name: fit["kept90"] for name, fit in found["r2"].items()}
+    best = max(fits, key=fits.get)
+    return (
+        f"{found['law']}-{found['dim']} {found['model']} {found['trial']} seed {found['seed']}: "
+        f"R² {fits[best]:.4f} ({best}), loss {found['test_loss']:.3g}, "
+        f"{found['training_seconds']:.0f} s"
+    )
+
+
+@dataclass(frozen=True)
+class _OneRecipe(Preset):
+    """A preset that gives every model the same recipe."""
+
+    def recipe_for(self, model: str) -> Recipe:
+        return self.recipe
+
+
+def _with(preset: Preset, recipe: Recipe) -> Preset:
+    fields = {name: getattr(preset, name) for name in Preset.__dataclass_fields__}
+    return _OneRecipe(**{**fields, "recipe": recipe})

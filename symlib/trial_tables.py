@@ -1,0 +1,133 @@
+"""What the recipe's parts are worth, as tables and a figure made from records of trials."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from symlib.figures import BLUE, GREY, ORANGE, STYLE
+from symlib.markdown import table
+from symlib.paper import TABLE_1, cell_name
+from symlib.presets import Preset
+from symlib.recipe_trials import TRIALS, read_trials
+from symlib.scoreboard import spread
+from symlib.scoreboard_tables import MODELS, digits
+from symlib.tables import RESULTS
+
+Group = tuple[str, int, str]
+FEW = 0.1  # a component speaks when its standard deviation is this share of the largest
+
+
+def trials_on_record(folder: Path | None = None) -> tuple[dict[Group, dict[str, list]], list[str]]:
+    """Records by law, dimension and model, then by trial in the order of `TRIALS`.
+
+    Returns:
+        The records, and a line for each file that could not be read.
+    """
+    records, problems = read_trials(folder or RESULTS / "trials")
+    groups: dict[Group, dict[str, list]] = {}
+    for record in records:
+        group = groups.setdefault((record["law"], record["dim"], record["model"]), {})
+        group.setdefault(record["trial"], []).append(record)
+    return {
+        where: {name: group[name] for name in TRIALS if name in group}
+        for where, group in sorted(groups.items())
+    }, problems
+
+
+def fits(records: list[dict]) -> list[float]:
+    """R² over the kept 90% of the better of force and acceleration, one per record."""
+    return [max(fit["kept90"] for fit in record["r2"].values()) for record in records]
+
+
+def heard(record: dict) -> int:
+    """How many of the fifteen largest components are at least a tenth of the largest."""
+    return int(np.sum(np.array(record["spectrum"]) >= FEW * record["spectrum"][0]))
+
+
+def trial_table(group: dict[str, list]) -> str:
+    """One setting: R², components that speak, test loss, for the recipe and each change."""
+    rows = []
+    for name, records in group.items():
+        loss = [record["test_loss"] / record["trivial_loss"] for record in records]
+        few = sorted({heard(record) for record in records})
+        r2 = fits(records)
+        rows.append(
+            [
+                TRIALS[name][0],
+                f"{np.mean(r2):.4f}" + (f" ± {spread(tuple(r2)):.4f}" if len(r2) > 1 else ""),
+                " to ".join(map(str, dict.fromkeys([few[0], few[-1]]))),
+                digits(float(np.mean(loss)), 2),
+                len(records),
+            ]
+        )
+    return table(["recipe", "R²", "components that speak", "loss / trivial", "seeds"], rows)
+
+
+def all_trials(folder: Path | None = None) -> str:
+    """A table for each setting, the paper's R² in its title; what is missing is said."""
+    groups, problems = trials_on_record(folder)
+    if not groups:
+        return "*No trial is on record yet.*"
+    parts = []
+    for (law, dim, model), group in groups.items():
+        theirs = TABLE_1.get((law, dim), {}).get(model)
+        one = next(iter(group.values()))[0]
+        parts.append(
+            f"**{cell_name(law, dim)}, {MODELS[model]}** (preset `{one['preset']}`, "
+            f"{one['steps']:,} steps; the paper's R² is {theirs:.3f})"
+        )
+        parts.append(trial_table(group))
+    parts += [f"*Left out: {problem}.*" for problem in problems]
+    return "\n\n".join(parts)
+
+
+def trial_figure(folder: Path | None = None) -> tuple[Figure, str]:
+    """1 − R² of every trial, a dot a seed, one panel a setting; further left is better."""
+    groups, _ = trials_on_record(folder)
+    names = [name for name in TRIALS if any(name in group for group in groups.values())]
+    with mpl.rc_context(STYLE):
+        columns = min(3, max(1, len(groups)))
+        rows = -(-max(1, len(groups)) // columns)
+        size = (2.6 * columns + 2.2, 0.9 + rows * (0.9 + 0.22 * len(names)))
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=True)
+        for panel in panels.flat[len(groups) :]:
+            panel.set_visible(False)
+        said = []
+        for panel, (where, group) in zip(panels.flat, groups.items(), strict=False):
+            for y, name in enumerate(names):
+                lost = 1 - np.array(fits(group.get(name, [])))
+                colour, marker = (BLUE, "o") if name == "fast" else (ORANGE, "s")
+                panel.plot(lost, np.full(len(lost), y), marker, color=colour, ms=5, alpha=0.85)
+            title = f"{cell_name(*where[:2])}, {MODELS[where[2]]}"
+            panel.set(title=title, xscale="log", ylim=(len(names) - 0.5, -0.5))
+            panel.set_yticks(range(len(names)))
+            panel.set_yticklabels([TRIALS[name][0] for name in names])
+            panel.grid(axis="x", color=GREY, alpha=0.3, lw=0.5)
+            panel.label_outer()
+            means = {name: float(np.mean(fits(records))) for name, records in group.items()}
+            worst = min(means, key=means.get)
+            shipped = f"as it is {means['fast']:.3f}, " if "fast" in means else ""
+            said.append(f"{title}: {shipped}worst {TRIALS[worst][0]} {means[worst]:.3f}")
+        for panel in panels[-1]:
+            panel.set_xlabel("1 − R²  (less is better)")
+    return figure, (
+        "Dots on logarithmic axes, one panel for each law and model, one row for each change to "
+        f"the recipe: one minus R squared. {'; '.join(said) or 'No trial is on record'}."
+    )
+
+
+def recipe_table(preset: Preset) -> str:
+    """What the recipe of each model is at a preset, in numbers."""
+    recipes = {model: preset.recipe_for(model).to_dict() for model in MODELS}
+    rows = []
+    for name in next(iter(recipes.values())):
+        if name != "name":
+            rows.append([f"`{name}`", *(_plain(recipe[name]) for recipe in recipes.values())])
+    return table([f"preset `{preset.name}`", *MODELS.values()], rows)
+
+
+def _plain(value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

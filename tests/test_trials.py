@@ -1,0 +1,95 @@
+"""What the recipe's parts are worth: trials, their records, and the page's tables."""
+
+from dataclasses import replace
+
+import pytest
+
+from symlib import cells, recipe_trials, trial_tables
+from symlib.errors import InputError
+from symlib.presets import PRESETS, get_preset
+from symlib.recipe_trials import TRIALS, Trial, read_trials, run_trial, trials
+from symlib.results import write_record
+
+
+@pytest.fixture
+def smoke(monkeypatch):
+    monkeypatch.setitem(PRESETS, "smoke", cells.SMOKE)
+
+
+def made(name: str, seed: int, r2: float, **changes) -> dict:
+    return {
+        "kind": "trial", "law": "charge", "dim": 2, "model": "l1", "trial": name, "seed": seed,
+        "preset": "ci", "steps": 8000, "test_loss": 2.0, "trivial_loss": 5.0,
+        "r2": {"force": {"all": 0.1, "kept90": r2}, "acceleration": {"all": 0.0, "kept90": 0.0}},
+        "spectrum": [1.0, 0.9, 0.05, 0.0], **changes,
+    }  # fmt: skip
+
+
+def test_a_trial_is_trained_once_and_again_when_something_changed(tmp_path, smoke):
+    trial = Trial("spring", 2, "l1", "not-blind", 0, "smoke")
+    found, new = run_trial(trial, tmp_path, progress=False)
+    assert new and found["recipe"]["blind_until"] == 0.0
+    assert found["key"] == trial.facts()["key"] and len(found["spectrum"]) == 15
+    assert found["test_loss"] > 0 and found["speaking"] <= 100
+    again, new = run_trial(trial, tmp_path, progress=False)
+    assert not new and again == found
+    write_record(trial.path(tmp_path), {**found, "code": "another"})
+    assert not recipe_trials.is_done(trial, tmp_path)
+    assert "R²" in recipe_trials.line(found)
+
+
+def test_each_trial_changes_what_it_says_and_is_no_repetition():
+    whole = list(trials("ci"))
+    assert len(whole) == len(set(whole))
+    for trial in whole:
+        shipped = get_preset("ci").recipe_for(trial.model)
+        differing = {
+            name for name, value in trial.recipe().to_dict().items()
+            if value != shipped.to_dict()[name]
+        }  # fmt: skip
+        assert bool(differing) == (trial.name != "fast"), trial
+        if trial.name == "not-turned":
+            assert differing == {"turn_every"}
+        assert trial.recipe().steps == shipped.steps
+    # The first seed of everything comes before the second of anything.
+    seeds = [trial.seed for trial in whole]
+    assert seeds == sorted(seeds) and set(seeds) == set(recipe_trials.SEEDS)
+
+
+def test_an_unknown_trial_lists_those_there_are():
+    with pytest.raises(InputError, match="not-blind"):
+        Trial("spring", 2, "l1", "without-luck", 0)
+
+
+def test_the_page_shows_means_over_seeds_and_names_what_it_left_out(tmp_path):
+    for seed, r2 in ((0, 0.90), (1, 0.94)):
+        write_record(tmp_path / f"a{seed}.json", made("fast", seed, r2))
+    write_record(tmp_path / "b.json", made("reference", 0, 0.004))
+    (tmp_path / "c.json").write_text("{")
+    write_record(tmp_path / "d.json", made("unheard-of", 0, 0.5))
+    text = trial_tables.all_trials(tmp_path)
+    assert "0.9200 ± 0.0283" in text and "0.0040 |" in text
+    assert "| 2 | 0.40 | 2 |" in text  # components that speak, loss, seeds
+    assert "Left out" in text and "c.json" in text and "d.json" in text
+    assert text.index(TRIALS["fast"][0]) < text.index(TRIALS["reference"][0])
+    figure, words = trial_tables.trial_figure(tmp_path)
+    assert "0.920" in words and "0.004" in words
+    shown = [line for axes in figure.axes for line in axes.lines if len(line.get_xdata())]
+    assert sum(len(line.get_xdata()) for line in shown) == 3
+    assert len(read_trials(tmp_path)[1]) == 2
+
+
+def test_without_records_the_page_says_so(tmp_path):
+    assert "No trial is on record" in trial_tables.all_trials(tmp_path)
+    assert "No trial is on record" in trial_tables.trial_figure(tmp_path)[1]
+
+
+def test_the_recipe_table_has_every_number_of_every_model():
+    preset = get_preset("laptop")
+    text = trial_tables.recipe_table(preset)
+    for name in preset.recipe.to_dict():
+        assert (f"`{name}`" in text) == (name != "name")
+    row = next(line for line in text.splitlines() if "`alpha_start`" in line)
+    assert row.split("|")[2:-1] == [" 1 ", " 1 ", " 100 ", " 0.01 ", " 1 "]
+    changed = replace(preset, recipe=replace(preset.recipe, batch=77))
+    assert "77" in trial_tables.recipe_table(changed)
