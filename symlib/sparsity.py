@@ -22,30 +22,45 @@ SCHEDULES = {
         "alpha_until": 0.8,
         "turn_every": 300,
         "turn_until": 0.6,
-        "silence_below": 0.1,
+        "silence_below": 0.3,
     },
     "kl": {"name": "noisy", "alpha_start": 0.01, "alpha_until": 0.5},
 }
 
 
-def sparsify(network: GraphNetwork, messages, adam, silence_below: float) -> None:
-    """What is done to messages now and then during training (in place).
+def sparsify_at(step: int, recipe, network: GraphNetwork, messages, adam) -> None:
+    """What a recipe does to messages at a step (in place); see `sparsify`.
+
+    The share below which components are silenced rises from 0 to the recipe's `silence_below`
+    until turning ends: what is small early may only be late.
+
+    Args:
+        step: of the training.
+        recipe: a `symlib.recipes.Recipe`.
+        network, messages, adam: as for `sparsify`.
+    """
+    share = min(1.0, step / (recipe.turn_until * recipe.steps))
+    sparsify(network, messages, adam, recipe.silence_below * share)
+
+
+def sparsify(network: GraphNetwork, messages, adam, below: float) -> None:
+    """Turn L1 messages to their principal axes and silence what is small (in place).
 
     Args:
         network: with L1 or KL messages.
         messages: called without arguments, φᵉ's raw output on some edges, [edges, width].
         adam: its optimiser.
-        silence_below: components whose standard deviation is below this share of the largest
-            are silenced; 0 silences none.
+        below: components whose standard deviation is below this share of the largest are
+            silenced; 0 silences none.
     """
     rule = network.rule
     with torch.no_grad():
         # Noise has axes of its own: KL messages are not turned.
         if not rule.stochastic:
             turn_to_principal_axes(network, messages(), adam)
-        if silence_below > 0:
+        if below > 0:
             spread = rule.mean(messages()).std(dim=0)
-            silence(network, spread < silence_below * spread.max(), adam)
+            silence(network, spread < below * spread.max(), adam)
 
 
 def turn_to_principal_axes(

@@ -16,7 +16,7 @@ from symlib.graphs import complete_graph
 from symlib.models import WEIGHT_PENALTY, GraphNetwork, weight_penalty
 from symlib.networks import FLATHGN, fresh_network
 from symlib.recipes import Recipe, bear_invariant, stay_blind
-from symlib.sparsity import sparsify, stay_silent
+from symlib.sparsity import sparsify_at, stay_silent
 from symlib.training_loop import Loop, Run, check_threads, device_of, walk
 
 
@@ -131,11 +131,12 @@ class _Loop(Loop):
         x = self.inputs[:512]
         edges = complete_graph(self.bodies, len(x)).to(self.place)
         network = self.run.network
-        sparsify(
+        sparsify_at(
+            self.run.steps,
+            self.run.recipe,
             network,
             lambda: network.messages(x.flatten(0, 1), edges),
             adam,
-            self.run.recipe.silence_below,
         )
 
 
