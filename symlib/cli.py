@@ -1,4 +1,4 @@
-"""The commands: `symlib discover`, `cell`, `universe`, `halos`, `bench`, `laws`."""
+"""The commands: `symlib discover`, `cell`, `raw`, `eight`, `universe`, `halos`, `bench`, `laws`."""
 
 import argparse
 import json
@@ -72,6 +72,26 @@ def _parser() -> argparse.ArgumentParser:
     cell.add_argument("--quiet", action="store_true", help="no progress display")
     cell.set_defaults(run=_cell)
 
+    raw = commands.add_parser("raw", help="symbolic regression of raw data against ours")
+    raw.add_argument("--law", default="r2", help="a name, or path/to/file.py:NAME")
+    raw.add_argument("--bodies", type=int, default=6, help="bodies per system")
+    raw.add_argument("--dim", type=int, default=2, help="2 or 3")
+    raw.add_argument("--engine", default="auto", help="auto, operon or pysr")
+    raw.add_argument("--out", type=Path, metavar="FILE", help="for the record")
+    raw.set_defaults(run=_raw)
+
+    eight = commands.add_parser("eight", help="figure 5: the spring with eight bodies")
+    eight.add_argument("--model", help="standard, bottleneck, l1 or kl; all four if not given")
+    eight.add_argument("--out", type=Path, metavar="FOLDER", help="for records")
+    eight.add_argument("--retry", action="store_true", help="run a model again that failed")
+    eight.set_defaults(run=_eight)
+
+    for experiment in (raw, eight):
+        experiment.add_argument("--preset", default="laptop", help="smoke, ci, laptop or paper")
+        experiment.add_argument("--seed", type=int, default=0)
+        experiment.add_argument("--cache", type=Path, help="folder for simulations, checkpoints")
+        experiment.add_argument("--quiet", action="store_true", help="no progress display")
+
     universe = commands.add_parser("universe", help="simulate a universe, catalogue its halos")
     command.add_universe_arguments(universe)
     universe.set_defaults(run=command.run_universe)
@@ -92,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("--limit", type=float, default=900.0, help="seconds per contestant")
     training.add_argument("--json", type=Path, metavar="FILE", help="write the record here")
     training.set_defaults(run=_bench_training)
+
+    recipe = kinds.add_parser("recipe", help="what each part of the training recipe is worth")
+    recipe.add_argument("--preset", default="ci", help="ci, laptop or paper")
+    recipe.add_argument("--out", type=Path, metavar="FOLDER", help="for records")
+    recipe.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
+    recipe.add_argument("--quiet", action="store_true", help="no progress display")
+    recipe.set_defaults(run=_bench_recipe)
 
     laws = commands.add_parser("laws", help="list the built-in laws")
     laws.set_defaults(run=_laws)
@@ -163,6 +190,63 @@ def _cell(options) -> int:
     return 0
 
 
+def _raw(options) -> int:
+    from symlib.symbolic import choose_engine
+
+    choose_engine(options.engine, say=False)
+    from symlib import raw_regression
+    from symlib.experiments import default_cache
+    from symlib.results import read_record
+
+    wanted = raw_regression.RawExperiment(
+        options.law, options.bodies, options.dim, options.preset, options.seed
+    )
+    raw_regression.check(wanted, options.engine)
+    path = options.out or wanted.path(_results(options.preset))
+    _writable(path, "--out")
+    if raw_regression.is_done(wanted, path, options.engine):
+        record = read_record(path)
+        print("on record:")
+    else:
+        record = raw_regression.run_raw(
+            wanted,
+            engine=options.engine,
+            cache=options.cache or default_cache(),
+            progress=not options.quiet,
+        )
+        _write(path, record)
+    print(raw_regression.summary(record))
+    return 0
+
+
+def _eight(options) -> int:
+    from symlib import eight_bodies
+    from symlib.experiments import default_cache
+
+    folder = options.out or _results(options.preset)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: is a file; name a folder")
+    found = eight_bodies.run_eight(
+        (options.model,) if options.model else eight_bodies.MESSAGE_MODELS,
+        options.preset,
+        options.seed,
+        folder=folder,
+        cache=options.cache or default_cache(),
+        retry=options.retry,
+        progress=not options.quiet,
+    )
+    for record, new in found:
+        print(("" if new else "on record: ") + eight_bodies.line(record))
+    return 0
+
+
+def _results(preset: str) -> Path:
+    """book/results; for what is no result, a folder of its own."""
+    from symlib import cells
+
+    return cells.default_folder(preset).parent
+
+
 def summary(record: dict) -> str:
     """A discovery's record in a few lines: equation, R², losses, verdict."""
     r2, verdict = record["r2"], record["verdict"]
@@ -229,6 +313,22 @@ def _bench_training(options) -> int:
     return 0
 
 
+def _bench_recipe(options) -> int:
+    from symlib import recipe_trials
+    from symlib.experiments import default_cache
+    from symlib.presets import get_preset
+    from symlib.tables import RESULTS
+
+    get_preset(options.preset)
+    folder, cache = options.out or RESULTS / "trials", options.cache or default_cache()
+    waiting = list(recipe_trials.trials(options.preset))
+    for number, trial in enumerate(waiting, start=1):
+        found, new = recipe_trials.run_trial(trial, folder, cache=cache, progress=not options.quiet)
+        known = "" if new else "on record: "
+        print(f"{number} of {len(waiting)}: {known}{recipe_trials.line(found)}", flush=True)
+    return 0
+
+
 def _laws(options) -> int:
     from symlib.potentials import LAWS
 
@@ -237,19 +337,19 @@ def _laws(options) -> int:
     return 0
 
 
-def _writable(path: Path | None) -> None:
+def _writable(path: Path | None, option: str = "--json") -> None:
     """Refuse a result file that cannot be written, before the work whose result it is."""
     if path is None or str(path) == "-":
         return
     if path.is_dir():
-        raise InputError(f"--json {path}: is a folder; name a file")
+        raise InputError(f"{option} {path}: is a folder; name a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         probe = path.with_name(f".{path.name}.probe")
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(f"--json {path}: cannot be written ({error})") from error
+        raise InputError(f"{option} {path}: cannot be written ({error})") from error
 
 
 def _write(path: Path | None, record: dict) -> None:

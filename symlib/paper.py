@@ -1,8 +1,9 @@
 """The paper's numbers, so that pages can show them beside what was measured here.
 
 Cells are keyed by (law, dimension) in this package's names and by model. Sources: tables 1,
-3, 5 and 6 of the paper, and for `PEER` the public reproduction VishalJ99/symbolic_distillation
-(best of several runs, plain R² over all points: against force, against acceleration).
+3 to 6 and appendix C of the paper, its equations in the words that `symlib.symbolic` reads; for
+`PEER` the public reproduction VishalJ99/symbolic_distillation (best of several runs, plain R²
+over all points: against force, against acceleration).
 """
 
 LAW_NAMES = {
@@ -80,6 +81,51 @@ TABLE_5 = _table(
         ("spring", 3): (False, True, True, True),
     },
 )
+# Equations fitted to the leading message of the bottleneck model in two dimensions, as (equation,
+# mean absolute error, complexity), and the complexity of the row on a grey background.
+TABLE_4 = {
+    ("r2", 2): (
+        ("0.162 + (5.62 + 20.3*m2*dx - 153*m2*dy)/r^3", 17.954713, 22),
+        ("(6.07 + 19.9*m2*dx - 154*m2*dy)/r^3", 18.400224, 20),
+        ("(3.61 + 20.9*dx - 154*m2*dy)/r^3", 42.323236, 18),
+        ("(31.6*dx - 152*m2*dy)/r^3", 69.447467, 16),
+        ("(2.78 - 152*m2*dy)/r^3", 131.42547, 14),
+        ("-142*m2*dy/r^3", 160.31243, 12),
+        ("-184*dy/r^2", 913.83751, 8),
+        ("-7.32*dy/r", 1520.9493, 6),
+        ("-0.282*m2*dy", 1551.3437, 5),
+        ("-0.474*dy", 1558.9756, 3),
+        ("0.0148", 1570.0905, 1),
+    ),
+    ("r1", 2): (
+        ("(4.53*m2*dy - 1.53*dx - 15.0*m2*dx)/r^2 - 0.209", 0.37839388, 22),
+        ("(4.58*m2*dy - dx - 15.2*m2*dx)/r^2 - 0.227", 0.38, 20),
+        ("(4.55*m2*dy - 15.5*m2*dx)/r^2 - 0.238", 0.42, 18),
+        ("(4.59*m2*dy - 15.5*m2*dx)/r^2", 0.46575519, 16),
+        ("(10.7*dy - 15.5*m2*dx)/r^2", 2.48, 14),
+        ("(dy - 15.6*m2*dx)/r^2", 6.96, 12),
+        ("-15.6*m2*dx/r^2", 7.93, 10),
+        ("-34.8*dx/r^2", 31.17, 8),
+        ("-8.71*dx/r", 68.345174, 6),
+        ("-0.360*m2*dx", 85.743106, 5),
+        ("-0.632*dx", 93.052677, 3),
+        ("-dx", 96.708906, 2),
+        ("-0.303", 103.29053, 1),
+    ),
+}
+TABLE_4_SELECTED = {("r2", 2): 16, ("r1", 2): 16}
+# Appendix C's examples, (law, dimension, model) -> (equation, whether it is the law).
+EXAMPLES_C = {
+    ("spring", 2, "l1"): ("1.36*dy + 0.60*dx - (0.60*dx + 1.37*dy)/r - 0.0025", True),
+    ("r2", 3, "bottleneck"): ("(0.021*dx*m2 - 0.077*dy*m2)/r^3", True),
+    ("discontinuous", 2, "l1"): ("IF(r > 2, 0.15*r*dy + 0.19*r*dx, 0) - 0.038", True),
+    ("spring", 3, "kl"): ("0.57*dy + 0.32*dz", False),
+    ("r1", 3, "standard"): ("(0.041 + m2*IF(dz > 0, 0.021, 0.067))/r", False),
+}
+# The pair energy that a FlatHGN learned of "a charge simulation", whose dimension is not told.
+CHARGE_ENERGY = "0.0019*q1*q2/r - 0.0112 - 0.00143*q1 - 0.00112*q1*q2"
+# What symbolic regression made of the raw features: acceleration of particle 2 along x, 6 bodies.
+RAW_EQUATION = "0.426/(367*y4 - 1470) + 2.88e5*x1/(2.08e3*y4 + 446*y4^2) - 5.98e-5*x6 - 109*x1"
 # Mean absolute error of the overdensity by formula; the network's on the halos it was fitted
 # to and on the fifth held out, and the formula's on the same.
 TABLE_6 = {"constant": 0.421, "simple": 0.121, "without_mass": 0.120, "with_mass": 0.0882}

@@ -1,0 +1,348 @@
+"""Symbolic regression of raw data against the way through a network (appendix C).
+
+The paper gave the features of all six bodies of a 1/r² system straight to symbolic regression
+and found nothing. Here that way and the factorised one get the same simulations, as many
+examples, and the same budget for every search, and are judged on the same held-out snapshots:
+
+* raw: the acceleration of body 2 along x as a function of every body's position, velocity, charge
+  and mass;
+* factorised: a bottleneck network is trained on the same snapshots, each of its messages is
+  regressed, and the equations, summed over senders and turned by one fitted matrix, predict
+  the same acceleration.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from symlib import cells, experiments, messages, results, rollout, symbolic
+from symlib.errors import InputError
+from symlib.potentials import get_law
+from symlib.symbolic.budget import get_budget
+from symlib.variables import AXES
+
+KIND = "raw regression"
+MODEL = "bottleneck"
+# Particle 2, along x: the acceleration that the paper's example is of.
+BODY, AXIS = 1, 0
+# Snapshots on which the matrix between messages and accelerations is fitted.
+MATRIX_ROWS = 5000
+# Held-out rows that a record keeps, for a figure.
+SAMPLE = 300
+# What predicts, in the order of the tables.
+WAYS = ("trivial", "raw", "raw_most_complex", "equations", "network")
+
+
+@dataclass(frozen=True)
+class RawExperiment:
+    """Which system is regressed: a law, bodies, dimension, preset and seed."""
+
+    law: str = "r2"
+    bodies: int = 6
+    dim: int = 2
+    preset: str = "laptop"
+    seed: int = 0
+
+    def path(self, folder: str | Path) -> Path:
+        """Where its record lies below `folder`; the paper's own system has the short name."""
+        system = f"{self.law.rsplit(':')[-1].lower()}-{self.dim}-{self.bodies}-"
+        paper = (self.law, self.bodies, self.dim) == ("r2", 6, 2)
+        name = f"raw_regression-{'' if paper else system}{self.preset}-{self.seed}.json"
+        return Path(folder) / name
+
+    def facts(self) -> dict:
+        """Hashes of all that goes in and of the code, as in `symlib.cells`."""
+        preset = cells.grid_preset(self.preset)
+        facts = [
+            KIND,
+            get_law(self.law).fingerprint(),
+            [self.dim, self.bodies, self.seed, MATRIX_ROWS, experiments.REFIT_EDGES],
+            [preset.systems, preset.steps, preset.snapshots, preset.test_snapshots],
+            preset.recipe_for(MODEL).to_dict(),
+            asdict(get_budget(preset.budget)),
+        ]
+        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+        cell = cells.Cell(self.law, self.dim, MODEL, self.seed, self.preset)
+        return {"key": key, "code": cell.code()}
+
+    def command(self) -> str:
+        """What runs it anew in a checkout."""
+        return (
+            f"symlib raw --law {self.law} --bodies {self.bodies} --dim {self.dim} "
+            f"--preset {self.preset} --seed {self.seed}"
+        )
+
+
+def raw_names(bodies: int, dim: int) -> list[str]:
+    """Names of the raw features: x1, y1, (z1,) vx1, ..., q1, m1, x2, and so on."""
+    of_body = (*AXES[:dim], *(f"v{axis}" for axis in AXES[:dim]), "q", "m")
+    return [f"{name}{number}" for number in range(1, bodies + 1) for name in of_body]
+
+
+def raw_features(states) -> np.ndarray:
+    """States [snapshots, bodies, 2 dim + 2] as rows of `raw_names`, dimensionless.
+
+    Raises:
+        InputError: another shape.
+    """
+    states = np.asarray(states, dtype=np.float64)
+    if states.ndim != 3 or states.shape[2] not in (6, 8):
+        raise InputError(
+            f"states: shape [snapshots, bodies, 2 dim + 2] is needed, got {states.shape}"
+        )
+    return states.reshape(len(states), -1)
+
+
+def true_equation(bodies: int, dim: int) -> str:
+    """The 1/r² acceleration of body 2 along x in the raw variables, without softening."""
+    terms = []
+    for other in (k for k in range(1, bodies + 1) if k != BODY + 1):
+        squares = " + ".join(f"({axis}{other} - {axis}2)^2" for axis in AXES[:dim])
+        terms.append(f"m{other}*(x{other} - x2)/({squares})^1.5")
+    return " + ".join(terms)
+
+
+def goodness(predicted, truth, trivial: float) -> dict:
+    """How well an acceleration is predicted.
+
+    Args:
+        predicted, truth: shape [n], dimensionless.
+        trivial: what stands in for a prediction that is not finite.
+
+    Returns:
+        mae, median_error (of the absolute error), r2 over all points, r2_kept90 over the 90%
+        with the smallest residuals, not_finite: the share of predictions that were replaced.
+    """
+    predicted, truth = (np.asarray(a, dtype=np.float64) for a in (predicted, truth))
+    if predicted.shape != truth.shape or truth.ndim != 1 or not len(truth):
+        raise InputError(f"goodness: two rows alike, got {predicted.shape} and {truth.shape}")
+    finite = np.isfinite(predicted)
+    error = np.abs(np.where(finite, predicted, trivial) - truth)
+    kept = np.argsort(error, kind="stable")[: max(2, round((1 - messages.DROPPED) * len(error)))]
+    return {
+        "mae": float(error.mean()),
+        "median_error": float(np.median(error)),
+        "r2": _r2(error, truth),
+        "r2_kept90": _r2(error[kept], truth[kept]),
+        "not_finite": float(1 - finite.mean()),
+    }
+
+
+def is_done(experiment: RawExperiment, path: Path, engine: str = "auto") -> bool:
+    """Whether the experiment is on record as it would be made now."""
+    try:
+        record = results.read_record(path)
+    except InputError:
+        return False
+    facts = experiment.facts()
+    same = record.get("kind") == KIND and all(record.get(k) == v for k, v in facts.items())
+    return same and engine in ("auto", record.get("engine"))
+
+
+def run_raw(
+    experiment: RawExperiment,
+    *,
+    engine: str = "auto",
+    cache: Path | None = None,
+    progress: bool = True,
+) -> dict:
+    """Both ways on the same system; returns the record.
+
+    Args:
+        experiment: the system, the preset and the seed.
+        engine: auto, operon or pysr.
+        cache: folder for simulations and the network's checkpoint; None keeps nothing.
+        progress: show what is going on.
+
+    Raises:
+        InputError, MissingEngine: what cannot work, before any work; NonFiniteLoss: training
+            broke down.
+    """
+    law, preset = check(experiment, engine)
+    dim, seed = experiment.dim, experiment.seed
+    facts, began = experiment.facts(), time.perf_counter()
+    data = experiments.prepare(
+        law, dim, preset, seed, bodies=experiment.bodies, cache=cache, progress=progress
+    )
+    truth = data.test_accelerations[:, BODY, AXIS].astype(np.float64)
+    predictions, raw = _raw_way(experiment, data, preset, engine, progress)
+    trivial = float(predictions["trivial"][0])
+    found, run, factorised = _factorised_way(law, data, preset, seed, engine, cache, progress)
+    predictions |= found
+    seconds = time.perf_counter() - began
+    record = {
+        "kind": KIND,
+        **asdict(experiment),
+        "target": f"acceleration of body {BODY + 1} along {AXES[AXIS]}",
+        "engine": raw["engine"],
+        "budget": asdict(get_budget(preset.budget)),
+        "systems": preset.systems,
+        "share_failed": data.share_failed,
+        "train_snapshots": len(data.train_states),
+        "test_snapshots": len(truth),
+        "goodness": {way: goodness(predictions[way], truth, trivial) for way in WAYS},
+        "raw": raw,
+        "factorised": factorised,
+        "recipe": run.recipe.to_dict(),
+        "steps": run.steps,
+        "training_seconds": round(run.seconds, 1),
+        "seconds": round(seconds, 1),
+        "sample": _sample(truth, predictions, trivial, seed),
+        **facts,
+        "provenance": results.provenance(seconds, experiment.command()),
+    }
+    return results.plain(record)
+
+
+def check(experiment: RawExperiment, engine: str = "auto"):
+    """Refuse what cannot work before any long work; the law and the preset as objects."""
+    preset = cells.grid_preset(experiment.preset)
+    return experiments.check(
+        experiment.law,
+        experiment.dim,
+        MODEL,
+        preset,
+        experiment.seed,
+        experiment.bodies,
+        engine,
+    )
+
+
+def summary(record: dict) -> str:
+    """A record in a few lines: how well each way predicts, and what it found."""
+    lines = [
+        f"{record['law']}-{record['dim']}, {record['bodies']} bodies, preset {record['preset']}, "
+        f"seed {record['seed']}: {record['target']}, {record['seconds']:.0f} s"
+    ]
+    for way, fit in record["goodness"].items():
+        lines.append(
+            f"  {way:17} MAE {fit['mae']:.4g}, median {fit['median_error']:.3g}, R² "
+            f"{fit['r2']:.3f} (all) {fit['r2_kept90']:.4f} (kept 90%)"
+        )
+    lines.append(f"  raw equation      {record['raw']['equation']} ({record['raw']['seconds']} s)")
+    for number, message in enumerate(record["factorised"]["messages"], start=1):
+        verdict = "recovered" if message["recovered"] else "not recovered"
+        lines.append(
+            f"  message {number}         {message['equation']} ({message['seconds']} s), {verdict}"
+        )
+    return "\n".join(lines)
+
+
+def _raw_way(experiment: RawExperiment, data, preset, engine, progress) -> tuple[dict, dict]:
+    """Predictions by equations in the raw features, and the search as a record holds it."""
+    # As many examples as the messages have, and those farthest out left out alike.
+    states = data.train_states[: experiments.REFIT_EDGES]
+    target = data.train_accelerations[: experiments.REFIT_EDGES, BODY, AXIS].astype(np.float64)
+    middle = float(np.median(target))
+    away = np.abs(target - middle)
+    kept = away <= np.quantile(away, 1 - messages.DROPPED)
+    names = raw_names(experiment.bodies, experiment.dim)
+    found = symbolic.regress(
+        raw_features(states)[kept],
+        target[kept],
+        names,
+        engine=engine,
+        seed=experiment.seed,
+        budget=preset.budget,
+        progress=progress,
+    )
+    held_out = raw_features(data.test_states)
+    predictions = {
+        "trivial": np.full(len(held_out), middle),
+        "raw": found.predict(held_out),
+        "raw_most_complex": found.predict(held_out, -1),
+    }
+    return predictions, {
+        "engine": found.engine,
+        "names": names,
+        "examples": int(kept.sum()),
+        "equation": str(found.selected["equation"]),
+        "complexity": int(found.selected["complexity"]),
+        "mae": float(found.selected["loss"]),
+        "front": found.rows(),
+        "seconds": round(found.seconds, 1),
+    }
+
+
+def _factorised_way(law, data, preset, seed, engine, cache, progress):
+    """Predictions by network and by its messages' equations, the run, and both searches."""
+    run = experiments.fit_network(law, MODEL, data, preset, seed, cache=cache, progress=progress)
+    dim = data.train_accelerations.shape[2]
+    found = [
+        experiments.regress_message(
+            run.network, law, data, preset, seed, engine=engine, component=k, progress=progress
+        )
+        for k in range(dim)
+    ]
+    calm = _calm(data.train_accelerations[:MATRIX_ROWS])
+    dynamics = rollout.symbolic_dynamics(
+        found,
+        data.train_states[:MATRIX_ROWS][calm],
+        data.train_accelerations[:MATRIX_ROWS][calm],
+    )
+    predictions = {
+        "equations": dynamics(data.test_states)[:, BODY, AXIS],
+        "network": _in_parts(rollout.network_dynamics(run.network), data.test_states),
+    }
+    read = messages.record(run.network, law, data.test_states)
+    verdicts = [symbolic.recovered(one, law, dim) for one in found]
+    return (
+        predictions,
+        run,
+        {
+            "r2": read.r2(),
+            "matrix": dynamics.matrix.tolist(),
+            "matrix_snapshots": int(calm.sum()),
+            "quantity": dynamics.quantity,
+            "messages": [
+                {
+                    "equation": str(one.selected["equation"]),
+                    "complexity": int(one.selected["complexity"]),
+                    "mae": float(one.selected["loss"]),
+                    "recovered": bool(verdict),
+                    "verdict": verdict.to_dict(),
+                    "front": one.rows(),
+                    "seconds": round(one.seconds, 1),
+                }
+                for one, verdict in zip(found, verdicts, strict=True)
+            ],
+        },
+    )
+
+
+def _calm(accelerations: np.ndarray) -> np.ndarray:
+    """Snapshots without any of the largest tenth of all accelerations; at least one.
+
+    The search has not seen them either, and a close encounter, where an equation without the
+    softening is far too large, would rule the fit of the matrix.
+    """
+    largest = np.abs(accelerations).max(axis=(1, 2))
+    limit = np.quantile(np.abs(accelerations), 1 - messages.DROPPED)
+    return largest <= max(float(limit), float(np.quantile(largest, 0.1)))
+
+
+def _in_parts(accelerations: rollout.Accelerations, states, chunk: int = 500) -> np.ndarray:
+    with rollout.one_thread():
+        parts = [
+            accelerations(np.asarray(states[start : start + chunk], dtype=np.float64))
+            for start in range(0, len(states), chunk)
+        ]
+    return np.concatenate(parts)[:, BODY, AXIS]
+
+
+def _sample(truth, predictions: dict, trivial: float, seed: int) -> dict:
+    rows = np.random.default_rng(seed).permutation(len(truth))[:SAMPLE]
+    columns = {"truth": truth, **{way: predictions[way] for way in WAYS if way != "trivial"}}
+    return {
+        name: [float(f"{value:.4g}") for value in np.nan_to_num(column[rows], nan=trivial)]
+        for name, column in columns.items()
+    }
+
+
+def _r2(error: np.ndarray, truth: np.ndarray) -> float:
+    total = ((truth - truth.mean()) ** 2).sum()
+    return 0.0 if total == 0 else float(1 - (error**2).sum() / total)
