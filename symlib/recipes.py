@@ -43,6 +43,8 @@ class Recipe:
         blind_until: fraction of the steps during which φᵉ does not learn to see the receiver's
             mass and velocity, nor φᵛ its charge; only with born_invariant.
         alpha_start: α₁ at the first step, in units of its final value.
+        alpha_by_loss: multiply that by the loss of the trivial predictor on the training data, so
+            that the penalty weighs the same whatever the size of the accelerations.
         alpha_until: fraction of the steps after which α₁ has reached its final value.
         calm_start: share of the snapshots, those with the smallest accelerations, that batches
             are drawn from at first.
@@ -51,8 +53,8 @@ class Recipe:
             two rounds of silencing (see `symlib.sparsity`); 0 never.
         turn_until: fraction of the steps after which they are left as they are.
         silence_below: L1 and KL components whose standard deviation is below this share of the
-            largest are then silenced for good; the share rises to this value until `turn_until`;
-            0 silences none.
+            largest are then silenced for good; the share rises to this value in the second half
+            of the time until `turn_until`; 0 silences none.
         precision: "bfloat16" multiplies matrices in bfloat16, "float32" does not, "auto"
             takes bfloat16 where the processor has instructions for it.
         float32_from: fraction of the steps after which matrices are multiplied in float32 all the
@@ -69,6 +71,7 @@ class Recipe:
     born_invariant: bool = False
     blind_until: float = 0.0
     alpha_start: float = 1.0
+    alpha_by_loss: bool = False
     alpha_until: float = 0.7
     calm_start: float = 1.0
     calm_until: float = 0.7
@@ -92,10 +95,11 @@ class Recipe:
         if self.precision not in PRECISIONS:
             raise UnknownChoice("precision", self.precision, PRECISIONS)
 
-    def alpha_factor(self, step: int) -> float:
-        """What multiplies α₁ at a step: geometric from alpha_start to 1."""
+    def alpha_factor(self, step: int, trivial_loss: float = 1.0) -> float:
+        """What multiplies α₁ at a step: geometric to 1, from alpha_start or from it by the loss."""
         progress = min(1.0, step / (self.alpha_until * self.steps))
-        return self.alpha_start ** (1.0 - progress)
+        start = self.alpha_start * (trivial_loss if self.alpha_by_loss else 1.0)
+        return start ** (1.0 - progress)
 
     def calm_share(self, step: int) -> float:
         """The share of calmest snapshots in use at a step, rising linearly to all."""

@@ -86,7 +86,7 @@ class _Loop(Loop):
     """Snapshots of complete graphs, whose edges are built once."""
 
     def __init__(self, run: Run, inputs, targets, place):
-        super().__init__(run, place)
+        super().__init__(run, place, _trivial_loss(targets))
         self.inputs, self.targets = inputs, targets
         self.dim, self.bodies = targets.shape[2], targets.shape[1]
         self.edges = complete_graph(self.bodies, run.recipe.batch).to(place)
@@ -138,6 +138,11 @@ class _Loop(Loop):
             lambda: network.messages(x.flatten(0, 1), edges),
             adam,
         )
+
+
+def _trivial_loss(targets: torch.Tensor) -> float:
+    rows = targets.flatten(0, 1)
+    return (rows - rows.median(dim=0).values).abs().sum(dim=1).mean().item()
 
 
 def _calmest(targets: torch.Tensor) -> torch.Tensor:

@@ -54,10 +54,11 @@ class Loop(ABC):
     Args:
         run: the network, on its device, and the recipe.
         place: that device.
+        trivial_loss: of the predictor that always says the median of the training targets.
     """
 
-    def __init__(self, run: Run, place: torch.device):
-        self.run, self.place = run, place
+    def __init__(self, run: Run, place: torch.device, trivial_loss: float = 1.0):
+        self.run, self.place, self.trivial_loss = run, place, trivial_loss
         self.sums, self.count = torch.zeros(2, device=place), 0
         self.bfloat16 = self.may_round = use_bfloat16(run.recipe, place)
         self.loss = _compiled(self.objective) if run.recipe.compiled else self.objective
@@ -83,7 +84,8 @@ class Loop(ABC):
 
     def alpha(self) -> float:
         """α₁ at this step."""
-        return self.run.network.rule.alpha * self.run.recipe.alpha_factor(self.run.steps)
+        factor = self.run.recipe.alpha_factor(self.run.steps, self.trivial_loss)
+        return self.run.network.rule.alpha * factor
 
     def step(self, adam, schedule) -> torch.Tensor:
         """One optimisation step; returns L_v and L_e, NaN where the loss is not finite."""
