@@ -11,7 +11,6 @@ from torch import Tensor
 
 from symlib.models import GraphNetwork
 
-BULK = 0.9
 # What `fast` becomes for each kind of message (fields of `symlib.recipes.Recipe`). L1: α₁ arrives
 # from above, which silences superfluous messages while they are still interchangeable. KL: under
 # the full penalty from the start a message never rises above its noise, and all components
@@ -19,7 +18,7 @@ BULK = 0.9
 SCHEDULES = {
     "l1": {
         "name": "sparse",
-        "alpha_start": 15.0,
+        "alpha_start": 20.0,
         "alpha_by_loss": True,
         "alpha_until": 0.8,
         "turn_every": 300,
@@ -33,20 +32,19 @@ SCHEDULES = {
 def sparsify_at(step: int, recipe, network: GraphNetwork, messages, adam) -> None:
     """What a recipe does to messages at a step (in place); see `sparsify`.
 
-    The share below which components are silenced is 0 for the first half of the time and then
-    rises to the recipe's `silence_below` until turning ends: what is small early may only be late.
+    The share below which components are silenced rises from 0 to the recipe's `silence_below`
+    until turning ends: what is small early may only be late.
 
     Args:
         step: of the training.
         recipe: a `symlib.recipes.Recipe`.
         network, messages, adam: as for `sparsify`.
     """
-    share = 2.0 * step / (recipe.turn_until * recipe.steps) - 1.0
-    below = recipe.silence_below * min(1.0, max(0.0, share))
-    sparsify(network, messages, adam, below, BULK)
+    share = min(1.0, step / (recipe.turn_until * recipe.steps))
+    sparsify(network, messages, adam, recipe.silence_below * share)
 
 
-def sparsify(network: GraphNetwork, messages, adam, below: float, kept: float = 1.0) -> None:
+def sparsify(network: GraphNetwork, messages, adam, below: float) -> None:
     """Turn L1 messages to their principal axes and silence what is small (in place).
 
     Args:
@@ -55,25 +53,15 @@ def sparsify(network: GraphNetwork, messages, adam, below: float, kept: float = 
         adam: its optimiser.
         below: components whose standard deviation is below this share of the largest are
             silenced; 0 silences none.
-        kept: the share of the messages that axes and spreads are measured on (see `bulk`).
     """
     rule = network.rule
     with torch.no_grad():
         # Noise has axes of its own: KL messages are not turned.
         if not rule.stochastic:
-            turn_to_principal_axes(network, bulk(messages(), kept), adam)
+            turn_to_principal_axes(network, messages(), adam)
         if below > 0:
-            spread = bulk(rule.mean(messages()), kept).std(dim=0)
+            spread = rule.mean(messages()).std(dim=0)
             silence(network, spread < below * spread.max(), adam)
-
-
-def bulk(messages: Tensor, kept: float) -> Tensor:
-    """The messages nearest to their median, a share `kept` of them.
-
-    Rare close encounters would rule a covariance, and with it the axes.
-    """
-    away = (messages - messages.median(dim=0).values).norm(dim=1)
-    return messages[away <= torch.quantile(away, kept)]
 
 
 def turn_to_principal_axes(
