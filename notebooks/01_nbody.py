@@ -164,10 +164,10 @@ show(*figures.loss_curve(run, loss["trivial_loss"], loss["test_loss"]))
 # - **Born translation invariant.** The weights with which $\phi^e$ reads the two positions start
 #   as each other's negative, so the network begins with differences of positions. Learning them
 #   from randomly shifted copies of the data is what the reference spends most of its steps on.
-# - **Blind, for nine tenths of the steps, to the receiver's mass and velocity.** $\phi^v$ knows both, so
-#   $\phi^e$ can multiply the force by any function of the receiver's mass and $\phi^v$ divides it
-#   out again. Nothing in the loss forbids it, and messages then lie somewhere between force and
-#   acceleration: symbolic regression then finds the force times something like
+# - **Blind, for nine tenths of the steps, to the receiver's mass and velocity.** $\phi^v$ knows
+#   both, so $\phi^e$ can multiply the force by any function of the receiver's mass and $\phi^v$
+#   divides it out again. Nothing in the loss forbids it, and messages then lie somewhere between
+#   force and acceleration: symbolic regression then finds the force times something like
 #   $c - m_1/(m_1 + d)$. A message that starts without it stays without it. With the receiver's
 #   charge it is the other way round: where $\phi^v$ knows it, messages become *fields*, the force
 #   per charge, so $\phi^v$ is blind to the charge for as long.

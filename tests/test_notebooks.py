@@ -18,8 +18,8 @@ def test_every_chapter_is_on_record():
 @pytest.mark.notebook
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_chapter(chapter, tmp_path):
-    (done,) = execute("ci", seed=0, chapters=[chapter], out=tmp_path / "notebooks")
+def test_chapter(chapter, executed_chapters):
+    (done,) = execute("ci", seed=0, chapters=[chapter], out=executed_chapters)
     assert done.metrics.is_file(), f"{chapter} recorded no metrics: see record_metrics"
     measured = json.loads(done.metrics.read_text(encoding="utf-8"))
     problems = compare(measured, read_expected(chapter))

@@ -1,0 +1,142 @@
+"""Trajectories of one's own: the file, the differences, and the road from there to equations."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symlib import messages
+from symlib.errors import InputError
+from symlib.networks import fresh_network
+from symlib.observed import differences, hear, read_observed
+from symlib.potentials import get_law
+
+EXAMPLE = Path(__file__).parents[1] / "book" / "examples" / "my_data.py"
+
+
+def states(systems=3, steps=6, bodies=4, dim=2, seed=0):
+    made = np.random.default_rng(seed).normal(size=(systems, steps, bodies, 2 * dim + 2))
+    made[..., -1] = np.exp(made[..., -1])
+    return made
+
+
+def saved(folder, **arrays):
+    path = folder / "seen.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def test_a_file_with_accelerations_is_taken_as_it_is(tmp_path):
+    seen, pull = states(), np.random.default_rng(1).normal(size=(3, 6, 4, 2))
+    data = read_observed(saved(tmp_path, states=seen, accelerations=pull, dt=0.1))
+    assert data.dim == 2 and data.states.shape == (18, 4, 6)
+    np.testing.assert_allclose(data.accelerations, pull.reshape(18, 4, 2), rtol=1e-6)
+    np.testing.assert_array_equal(data.system, np.repeat([0, 1, 2], 6))
+
+
+def test_systems_are_held_out_whole(tmp_path):
+    training, held_out = read_observed(saved(tmp_path, states=states(10), dt=0.1)).split(0.2)
+    assert set(training.system) == set(range(8)) and set(held_out.system) == {8, 9}
+    assert len(training.states) == len(training.accelerations) == 8 * 4
+    # Never all of them, never none.
+    few = read_observed(saved(tmp_path, states=states(2), dt=0.1))
+    assert [len(set(part.system)) for part in few.split(0.9)] == [1, 1]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(1e-3, 1.0), st.floats(-5, 5), st.integers(3, 8))
+def test_differences_of_a_steady_pull_are_exact(dt, pull, steps):
+    seen = np.ones((1, steps, 2, 6))
+    seen[0, :, 0, 2] = pull * dt * np.arange(steps)
+    inner, found = differences(seen, dt)
+    assert inner.shape == (1, steps - 2, 2, 6) and found.shape == (1, steps - 2, 2, 2)
+    np.testing.assert_allclose(found[0, :, 0, 0], pull, atol=1e-9)
+    np.testing.assert_allclose(found[0, :, 1], 0, atol=1e-9)
+
+
+def test_differences_come_close_to_the_true_accelerations(tmp_path):
+    # Bodies that swing: x = cos(t + phase), v = -sin, a = -cos.
+    dt, phases = 0.02, np.random.default_rng(3).uniform(0, 6, size=(5, 1, 4, 2))
+    angle = phases + dt * np.arange(40)[:, None, None]
+    charge, mass = np.zeros(angle.shape[:3]), np.ones(angle.shape[:3])
+    seen = np.concatenate(
+        [np.cos(angle), -np.sin(angle), charge[..., None], mass[..., None]], axis=-1
+    )
+    data = read_observed(saved(tmp_path, states=seen, dt=dt))
+    np.testing.assert_allclose(data.accelerations, -data.states[..., :2], atol=dt**2 / 6 + 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"positions": states()}, "no array `states`, only positions"),
+        ({"states": states()}, "neither `accelerations` nor `dt`"),
+        ({"states": states()[0], "dt": 0.1}, r"shape \[systems, steps, bodies"),
+        ({"states": states()[..., :5], "dt": 0.1}, "shape"),
+        ({"states": states(bodies=1), "dt": 0.1}, "at least 2 bodies"),
+        ({"states": states() * np.nan, "dt": 0.1}, "not a finite number"),
+        ({"states": states(), "dt": 0.0}, "dt: one positive number"),
+        ({"states": states(), "dt": np.ones(3)}, "dt: one positive number"),
+        ({"states": states(steps=2), "dt": 0.1}, "at least 3 steps"),
+        ({"states": states(), "accelerations": np.zeros((3, 6, 4, 3))}, "accelerations must be"),
+        ({"states": states(), "accelerations": np.full((3, 6, 4, 2), np.inf)}, "finite"),
+        ({"states": states().astype(object), "dt": 0.1}, "not an .npz file of plain arrays"),
+    ],
+)
+def test_what_cannot_be_read_is_named(arrays, said, tmp_path):
+    with pytest.raises(InputError, match=said):
+        read_observed(saved(tmp_path, **arrays))
+
+
+def test_no_file_and_no_npz(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_observed(tmp_path / "absent.npz")
+    for content in (b"", b"hello", b"PK\x03\x04"):
+        (tmp_path / "bad.npz").write_bytes(content)
+        with pytest.raises(InputError, match=r"not an \.npz"):
+            read_observed(tmp_path / "bad.npz")
+    np.save(tmp_path / "one.npy", states())
+    with pytest.raises(InputError, match=r"not an \.npz"):
+        read_observed(tmp_path / "one.npy")
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5])
+def test_bad_splits(share, tmp_path):
+    data = read_observed(saved(tmp_path, states=states(), dt=0.1))
+    with pytest.raises(InputError, match="held_out"):
+        data.split(share)
+    with pytest.raises(InputError, match="at least 2 systems"):
+        read_observed(saved(tmp_path, states=states(1), dt=0.1)).split()
+
+
+@pytest.mark.parametrize(("model", "dim"), [("bottleneck", 2), ("l1", 3), ("kl", 2)])
+def test_what_is_heard_is_what_is_recorded_where_the_law_is_known(model, dim):
+    network, seen = fresh_network(model, dim, seed=1), states(1, 7, 3, dim)[0]
+    heard = hear(network, seen, chunk=4)
+    known = messages.record(network, get_law("spring"), seen)
+    assert heard.names == known.names
+    np.testing.assert_allclose(heard.values, known.values, atol=1e-5)
+    np.testing.assert_array_equal(heard.inputs, known.inputs)
+
+
+def test_states_of_another_dimension_are_refused():
+    with pytest.raises(InputError, match="for this network"):
+        hear(fresh_network("bottleneck", 3), states()[0])
+
+
+@pytest.mark.slow
+def test_the_example_of_the_book_runs(tmp_path):
+    example = runpy.run_path(str(EXAMPLE))
+    path = tmp_path / "seen.npz"
+    example["write_example"](path, systems=40, steps=60)
+    budget = {"searches": 1, "generations": 5, "population": 100, "rounds": 0}
+    equations, dynamics, losses = example["find_equations"](
+        path, steps=300, budget=budget, engine="operon", progress=False
+    )
+    assert len(equations) == 2 and dynamics.matrix.shape == (2, 2)
+    assert losses["test_loss"] < 0.9 * losses["trivial_loss"]
+    assert np.isfinite(losses["equation_loss"])
+    assert len(example["report"](equations, dynamics, losses)["equations"]) == 2
