@@ -1,13 +1,14 @@
-"""The commands: `symlib discover`, `cell`, `raw`, `eight`, `universe`, `halos`, `bench`, `laws`."""
+"""The commands of `symlib`; `symlib --help` lists them."""
 
 import argparse
-import json
 import logging
 import sys
 from pathlib import Path
 
+from symlib import bench_command
 from symlib.cosmology import command
 from symlib.errors import InputError, MissingEngine, NonFiniteLoss
+from symlib.json_output import writable, write
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -100,25 +101,21 @@ def _parser() -> argparse.ArgumentParser:
     command.add_arguments(halos)
     halos.set_defaults(run=command.run)
 
-    bench = commands.add_parser("bench", help="side-by-side measurements in one run")
-    kinds = bench.add_subparsers(dest="kind", required=True)
-    simulation = kinds.add_parser("simulate", help="our integrator beside jax's odeint")
-    simulation.add_argument("--systems", type=int, default=None)
-    simulation.add_argument("--json", type=Path, metavar="FILE", help="write the record here")
-    simulation.set_defaults(run=_bench_simulate)
-    training = kinds.add_parser("training", help="our training beside a plain PyG loop")
-    training.add_argument("--law", default="r1")
-    training.add_argument("--model", default="bottleneck")
-    training.add_argument("--limit", type=float, default=900.0, help="seconds per contestant")
-    training.add_argument("--json", type=Path, metavar="FILE", help="write the record here")
-    training.set_defaults(run=_bench_training)
+    film = commands.add_parser("film", help="the film of a training run")
+    film.add_argument("--law", default="spring", help="a name, or path/to/file.py:NAME")
+    film.add_argument("--dim", type=int, default=2, help="2 or 3")
+    film.add_argument("--model", default="l1", help="standard, bottleneck, l1 or kl")
+    film.add_argument("--seed", type=int, default=0)
+    film.add_argument("--preset", default="laptop", help="ci, laptop or paper")
+    film.add_argument("--out", type=Path, default=Path("film"), metavar="FOLDER/NAME",
+                      help="NAME.mp4, NAME.webp, NAME.png and NAME.json are written")  # fmt: skip
+    film.add_argument("--recording", type=Path, metavar="FILE.npz",
+                      help="draw this recording; if there is none, record it there")  # fmt: skip
+    film.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
+    film.add_argument("--quiet", action="store_true", help="no progress display")
+    film.set_defaults(run=_film)
 
-    recipe = kinds.add_parser("recipe", help="what each part of the training recipe is worth")
-    recipe.add_argument("--preset", default="ci", help="ci, laptop or paper")
-    recipe.add_argument("--out", type=Path, metavar="FOLDER", help="for records")
-    recipe.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
-    recipe.add_argument("--quiet", action="store_true", help="no progress display")
-    recipe.set_defaults(run=_bench_recipe)
+    bench_command.add_arguments(commands)
 
     laws = commands.add_parser("laws", help="list the built-in laws")
     laws.set_defaults(run=_laws)
@@ -143,7 +140,7 @@ def _discover(options) -> int:
         options.bodies,
         options.engine,
     )
-    _writable(options.json)
+    writable(options.json)
     cache = None if options.fresh else (options.cache or default_cache())
     facts = {}
     if options.bodies == cells.BODIES and options.preset in cells.RANK:
@@ -162,7 +159,7 @@ def _discover(options) -> int:
         progress=not options.quiet,
     )
     record = {**found.record, **facts}
-    _write(options.json, record)
+    write(options.json, record)
     print(summary(record))
     return 0
 
@@ -203,7 +200,7 @@ def _raw(options) -> int:
     )
     raw_regression.check(wanted, options.engine)
     path = options.out or wanted.path(_results(options.preset))
-    _writable(path, "--out")
+    writable(path, "--out")
     if raw_regression.is_done(wanted, path, options.engine):
         record = read_record(path)
         print("on record:")
@@ -214,7 +211,7 @@ def _raw(options) -> int:
             cache=options.cache or default_cache(),
             progress=not options.quiet,
         )
-        _write(path, record)
+        write(path, record)
     print(raw_regression.summary(record))
     return 0
 
@@ -291,41 +288,23 @@ def _energy_summary(record: dict) -> str:
     return "\n".join(rows)
 
 
-def _bench_simulate(options) -> int:
-    from symlib.bench_simulate import bench_simulate, format_bench
-
-    if options.systems is not None and options.systems < 1:
-        raise InputError(f"--systems: at least 1, got {options.systems}")
-    _writable(options.json)
-    record = bench_simulate(**({} if options.systems is None else {"systems": options.systems}))
-    _write(options.json, record)
-    print(format_bench(record))
-    return 0
-
-
-def _bench_training(options) -> int:
-    from symlib.bench_training import bench_training, table
-
-    _writable(options.json)
-    record = bench_training(law=options.law, model=options.model, limit=options.limit)
-    _write(options.json, record)
-    print(table(record))
-    return 0
-
-
-def _bench_recipe(options) -> int:
-    from symlib import recipe_trials
+def _film(options) -> int:
     from symlib.experiments import default_cache
-    from symlib.presets import get_preset
-    from symlib.tables import RESULTS
+    from symlib.film_making import make_film
 
-    get_preset(options.preset)
-    folder, cache = options.out or RESULTS / "trials", options.cache or default_cache()
-    waiting = list(recipe_trials.trials(options.preset))
-    for number, trial in enumerate(waiting, start=1):
-        found, new = recipe_trials.run_trial(trial, folder, cache=cache, progress=not options.quiet)
-        known = "" if new else "on record: "
-        print(f"{number} of {len(waiting)}: {known}{recipe_trials.line(found)}", flush=True)
+    record = make_film(
+        options.law,
+        options.dim,
+        options.model,
+        options.preset,
+        options.seed,
+        out=options.out,
+        recording=options.recording,
+        cache=options.cache or default_cache(),
+        progress=not options.quiet,
+    )
+    sizes = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in record["files"].items())
+    print(f"{sizes}\n{record['text']}")
     return 0
 
 
@@ -335,32 +314,6 @@ def _laws(options) -> int:
     for law in LAWS.values():
         print(f"{law.name:<14} dt {law.dt:<6} {law.label}")
     return 0
-
-
-def _writable(path: Path | None, option: str = "--json") -> None:
-    """Refuse a result file that cannot be written, before the work whose result it is."""
-    if path is None or str(path) == "-":
-        return
-    if path.is_dir():
-        raise InputError(f"{option} {path}: is a folder; name a file")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe = path.with_name(f".{path.name}.probe")
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"{option} {path}: cannot be written ({error})") from error
-
-
-def _write(path: Path | None, record: dict) -> None:
-    from symlib.results import write_record
-
-    if path is None:
-        return
-    if str(path) == "-":
-        print(json.dumps(record, indent=2))
-    else:
-        write_record(path, record)
 
 
 if __name__ == "__main__":

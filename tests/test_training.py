@@ -133,7 +133,7 @@ def test_turning_to_principal_axes_changes_no_prediction_and_orders_the_messages
 @pytest.mark.parametrize("model", ["l1", "kl"])
 def test_what_has_become_small_is_silenced_for_good(model):
     data = random_snapshots(count=100)
-    recipe = replace(PLAIN, turn_every=5, turn_until=0.5, silence_below=1.0)
+    recipe = replace(PLAIN, turn_every=5, turn_until=0.8, silence_below=0.95)
     network = train(model, *data, recipe, progress=False).network
     count = speaking(network)
     assert 1 <= count < 100

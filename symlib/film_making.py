@@ -1,0 +1,145 @@
+"""From a law to a film: train while looking, draw, and leave a record (appendix D)."""
+
+import time
+from pathlib import Path
+
+from symlib.cells import Cell
+from symlib.errors import InputError
+from symlib.experiments import check, fit_network, prepare
+from symlib.film import Recorder, Recording, read_recording
+from symlib.film_frames import FPS, Frames, heard, words, write_film
+from symlib.networks import FLATHGN
+from symlib.results import plain, provenance, write_record
+
+KIND = "film"
+EVERY = 50  # training steps between two chances to look
+LOOKS = 90
+
+
+def record_film(
+    law: str,
+    dim: int = 2,
+    model: str = "l1",
+    preset="laptop",
+    seed: int = 0,
+    *,
+    path: Path | None = None,
+    cache: Path | None = None,
+    progress: bool = True,
+    looks: int = LOOKS,
+) -> Recording:
+    """Train a network and keep what its messages look like on the way.
+
+    Args:
+        law, dim, model, preset, seed: of the run, as for `symlib.experiments.discover`.
+        path: .npz file for the recording, written with every look, so that an interrupted
+            training goes on with its film; None keeps it in memory.
+        cache: folder for simulations and checkpoints.
+        progress: show what is going on.
+        looks: how many.
+
+    Raises:
+        InputError: as `symlib.experiments.check`; FlatHGN, which sends no messages; a file of
+            another run; a network that was trained to its end without being looked at.
+    """
+    found, preset = check(law, dim, model, preset, seed)
+    if model == FLATHGN:
+        raise InputError("model: flathgn sends no messages; film standard, bottleneck, l1 or kl")
+    if looks < 2:
+        raise InputError(f"looks: at least 2 are needed, got {looks!r}")
+    data = prepare(found, dim, preset, seed, cache=cache, progress=progress)
+    steps = preset.recipe_for(model).steps
+    cell = Cell(found.name, dim, model, seed, preset.name)
+    recorder = Recorder(
+        found,
+        data.test_states,
+        data.test_accelerations,
+        steps,
+        {"model": model, "preset": preset.name, "seed": seed, "key": cell.key() + cell.code()},
+        path=path,
+        looks=looks,
+        every=min(EVERY, max(1, steps // 100)),
+    )
+    fit_network(
+        found, model, data, preset, seed, progress=progress,
+        # A finished run of the tables would be taken from the cache, and nothing seen of it.
+        cache=None if cache is None else Path(cache) / "film",
+        watch=recorder, watch_every=recorder.every,
+    )  # fmt: skip
+    if not recorder.rows or recorder.rows[-1]["steps"] < steps:
+        raise InputError(
+            f"film: the network in {Path(cache or '') / 'film'} was trained before and not looked "
+            "at to its end; delete it there, so that it is trained again"
+        )
+    return recorder.recording()
+
+
+def make_film(
+    law: str,
+    dim: int = 2,
+    model: str = "l1",
+    preset="laptop",
+    seed: int = 0,
+    *,
+    out: Path,
+    recording: Path | None = None,
+    cache: Path | None = None,
+    progress: bool = True,
+    looks: int = LOOKS,
+) -> dict:
+    """Record a training run, or read its recording, and write its film.
+
+    Args:
+        law, dim, model, preset, seed, cache, progress, looks: as for `record_film`; a recording
+            that exists has its own.
+        out: FOLDER/NAME; NAME.mp4, NAME.webp, NAME.png and the record NAME.json are written.
+        recording: .npz file: drawn where it exists and is whole, else recorded there.
+
+    Returns:
+        The record: what the last look saw, the sizes of the files, and the text that stands for
+        the film.
+
+    Raises:
+        InputError: as `record_film` and `symlib.film.read_recording`.
+    """
+    began, out = time.perf_counter(), Path(out)
+    if out.suffix in (".mp4", ".webp", ".png"):
+        out = out.with_suffix("")
+    known = recording is not None and Path(recording).exists()
+    film = read_recording(recording) if known else None
+    if film is None or not film.whole:
+        path = recording
+        if path is None and cache is not None:
+            name = f"{Path(law.rsplit(':')[-1]).name}-{dim}-{model}-{preset}-{seed}"
+            path = Path(cache) / "film" / f"{name}.film.npz"
+        film = record_film(
+            law, dim, model, preset, seed, path=path, cache=cache, progress=progress, looks=looks
+        )
+    sizes = write_film(film, out.parent, out.name, progress=progress)
+    command = (
+        f"symlib film --law {law} --dim {film.dim} --model {film.model} --preset {film.preset} "
+        f"--seed {film.seed}"
+    )
+    record = {
+        "kind": KIND,
+        "law": film.law,
+        "dim": film.dim,
+        "model": film.model,
+        "preset": film.preset,
+        "seed": film.seed,
+        "steps": int(film.steps[-1]),
+        "looks": len(film),
+        "frames": len(Frames(film)),
+        "frames_per_second": FPS,
+        "quantity": film.quantity,
+        "r2": film.r2[-1],
+        "spectrum": film.spread[-1],
+        "components_that_speak": heard(film),
+        "test_loss": float(film.losses[-1]),
+        "trivial_loss": film.trivial_loss,
+        "files": sizes,
+        "text": words(film),
+        "provenance": provenance(time.perf_counter() - began, command),
+    }
+    write_record(out.with_name(f"{out.name}.json"), plain(record))
+    return plain(record)
