@@ -1,6 +1,6 @@
 """The film of a training run, drawn from its recording and written as MP4 and WebP (appendix D)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,6 +184,48 @@ class Frames:
                   aspect="equal", xticks=[], yticks=[])  # fmt: skip
         panel.set_title("an unseen system: true in grey, predicted in colour",
                         color="#444444", fontsize=12)  # fmt: skip
+
+
+def history(recording: Recording) -> tuple[Figure, str]:
+    """Spread of the components, and what the largest have to do with the truth, over training."""
+    film = recording
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for k in range(film.spread.shape[1]):
+            colour = COLOURS[k] if k < film.dim and k < 2 else GREY
+            spread = np.where(film.spread[:, k] > 0, film.spread[:, k], np.nan)
+            left.plot(film.steps, spread, color=colour, lw=2 if k < film.dim else 1)
+        left.set(yscale="log", xlabel="training step", ylabel="standard deviation")
+        left.set_title("the fifteen largest components")
+        for k in range(film.dim):
+            lost = np.clip(1 - film.r2[:, k], 1e-6, 1)
+            style = ("-", "--", ":")[k]
+            right.plot(
+                film.steps, lost, style, color=(*COLOURS, GREY)[k], label=f"component {k + 1}"
+            )
+        right.set(yscale="log", xlabel="training step", ylabel="1 − R²")
+        right.set_title(f"what is not the {film.quantity}")
+        right.legend()
+    return figure, (
+        f"Two plots over {int(film.steps[-1]):,} training steps on logarithmic axes. Left, the "
+        f"standard deviations of the {film.spread.shape[1]} largest components: at the end "
+        f"{heard(film)} of them speak. Right, one minus R squared of the {film.dim} largest "
+        f"against the true {film.quantity}: at the end "
+        f"{' and '.join(f'{1 - value:.2g}' for value in film.r2[-1])}."
+    )
+
+
+def stills(recording: Recording, looks: Sequence[int]) -> tuple[Figure, str]:
+    """Some frames of the film one below the other."""
+    frames = Frames(recording)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 4.8 * len(looks)), layout="constrained")
+        for panel, look in zip(np.atleast_1d(figure.subplots(len(looks), 1)), looks, strict=True):
+            panel.imshow(frames.draw(look))
+            panel.axis("off")
+    steps = ", ".join(f"{int(recording.steps[look]):,}" for look in looks)
+    return figure, f"Frames of the film at steps {steps}. {words(recording)}"
 
 
 def heard(recording: Recording, look: int = -1) -> int:

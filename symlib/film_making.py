@@ -1,6 +1,7 @@
 """From a law to a film: train while looking, draw, and leave a record (appendix D)."""
 
 import time
+from html import escape
 from pathlib import Path
 
 from symlib.cells import Cell
@@ -8,8 +9,9 @@ from symlib.errors import InputError
 from symlib.experiments import check, fit_network, prepare
 from symlib.film import Recorder, Recording, read_recording
 from symlib.film_frames import FPS, Frames, heard, words, write_film
+from symlib.markdown import table
 from symlib.networks import FLATHGN
-from symlib.results import plain, provenance, write_record
+from symlib.results import plain, provenance, read_record, write_record
 
 KIND = "film"
 EVERY = 50  # training steps between two chances to look
@@ -143,3 +145,66 @@ def make_film(
     }
     write_record(out.with_name(f"{out.name}.json"), plain(record))
     return plain(record)
+
+
+def read_film(path: Path) -> dict:
+    """The record of a film whose files lie beside it.
+
+    Raises:
+        InputError: no record of a film, or one of whose files is missing.
+    """
+    path = Path(path)
+    record = read_record(path)
+    if record.get("kind") != KIND:
+        raise InputError(f"record {path.name}: not of symlib film")
+    for name in record["files"]:
+        if not path.with_name(name).is_file():
+            raise InputError(f"record {path.name}: {name} is missing; run `symlib film` again")
+    return record
+
+
+def facts(record: dict) -> str:
+    """What the last look of a film's run saw, as a Markdown table."""
+    cores = record["provenance"]["hardware"]["cores"]
+    minutes = record["provenance"]["seconds"] / 60
+    rows = [
+        ("run", f"{record['law']}-{record['dim']}, {record['model']}, preset `{record['preset']}`, "
+                f"seed {record['seed']}"),
+        ("training steps", f"{record['steps']:,}"),
+        ("components that speak, of a hundred", record["components_that_speak"]),
+        (f"R² of the largest against the {record['quantity']}, kept 90%",
+         ", ".join(f"{value:.4f}" for value in record["r2"])),
+        ("test loss (that of the median)",
+         f"{record['test_loss']:.3f} ({record['trivial_loss']:.2f})"),
+        ("frames", f"{record['frames']} from {record['looks']} looks"),
+        ("made on", f"{cores} cores, {minutes:.0f} minutes"),
+    ]  # fmt: skip
+    return table(["the film on record", ""], rows)
+
+
+def film_html(record: dict, address: str, playing: bool = False) -> str:
+    """A film as a part of a page.
+
+    Args:
+        record: from `read_film`.
+        address: of the folder that the page finds its files in.
+        playing: show the looping picture, which a click replaces by the film; where the reader
+            asks for less motion it stands still. Otherwise a film with controls.
+    """
+    mp4, still, loop = (
+        next(name for name in record["files"] if name.endswith(kind))
+        for kind in (".mp4", ".png", ".webp")
+    )
+    text, base = escape(record["text"], quote=True), address.rstrip("/")
+    if playing:
+        return (
+            f'<a class="film" href="{base}/{mp4}"><picture>'
+            f'<source media="(prefers-reduced-motion: reduce), print" srcset="{base}/{still}">'
+            f'<img src="{base}/{loop}" width="640" height="360" alt="{text}"></picture></a>'
+        )
+    return (
+        f'<video class="film" controls muted loop playsinline preload="none" '
+        f'poster="{base}/{still}" width="1280" height="720" aria-label="{text}">'
+        f'<source src="{base}/{mp4}" type="video/mp4">'
+        f'<img src="{base}/{loop}" alt="{text}"></video>'
+    )

@@ -113,6 +113,33 @@ def test_components_keep_their_place_and_sign_from_look_to_look(recording):
     np.testing.assert_array_equal(steady.messages[-1], recording.messages[-1])
 
 
+def test_a_page_shows_a_film_with_its_text_and_says_what_is_missing(recording, tmp_path):
+    make_film("spring", recording=tmp_path / "a.npz", out=tmp_path / "spring", progress=False)
+    record = film_making.read_film(tmp_path / "spring.json")
+    text = film_making.facts(record)
+    assert f"{record['r2'][0]:.4f}" in text and f"| {record['components_that_speak']} |" in text
+    html = film_making.film_html({**record, "text": 'a "quoted" <text>'}, "../_static/film/")
+    assert "&quot;quoted&quot; &lt;text&gt;" in html and 'src="../_static/film/spring.mp4"' in html
+    loop = film_making.film_html(record, "_static/film", playing=True)
+    assert "prefers-reduced-motion" in loop and "spring.webp" in loop and "alt=" in loop
+    (tmp_path / "spring.mp4").unlink()
+    with pytest.raises(InputError, match=r"spring\.mp4 is missing"):
+        film_making.read_film(tmp_path / "spring.json")
+    (tmp_path / "spring.json").write_text('{"format": "symlib-record-1", "kind": "cell"}')
+    with pytest.raises(InputError, match="not of symlib film"):
+        film_making.read_film(tmp_path / "spring.json")
+
+
+def test_what_happened_during_training_is_a_figure(recording):
+    figure, text = film_frames.history(recording)
+    left, right = figure.axes
+    assert len(left.lines) == 15 and len(right.lines) == 2
+    np.testing.assert_allclose(right.lines[0].get_ydata(), 1 - recording.r2[:, 0], atol=1e-6)
+    assert f"{1 - recording.r2[-1, 0]:.2g}" in text
+    figure, text = film_frames.stills(recording, [0, len(recording) - 1])
+    assert len(figure.axes) == 2 and f"{recording.total}" in text
+
+
 def test_bad_input_says_what_to_do(recording, tmp_path):
     with pytest.raises(InputError, match="sends no messages"):
         record_film("spring", 2, "flathgn", "smoke", progress=False)
