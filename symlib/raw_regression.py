@@ -278,11 +278,8 @@ def _factorised_way(law, data, preset, seed, engine, cache, progress):
         )
         for k in range(dim)
     ]
-    calm = _calm(data.train_accelerations[:MATRIX_ROWS])
     dynamics = rollout.symbolic_dynamics(
-        found,
-        data.train_states[:MATRIX_ROWS][calm],
-        data.train_accelerations[:MATRIX_ROWS][calm],
+        found, data.train_states[:MATRIX_ROWS], data.train_accelerations[:MATRIX_ROWS]
     )
     predictions = {
         "equations": dynamics(data.test_states)[:, BODY, AXIS],
@@ -296,7 +293,6 @@ def _factorised_way(law, data, preset, seed, engine, cache, progress):
         {
             "r2": read.r2(),
             "matrix": dynamics.matrix.tolist(),
-            "matrix_snapshots": int(calm.sum()),
             "quantity": dynamics.quantity,
             "messages": [
                 {
@@ -312,17 +308,6 @@ def _factorised_way(law, data, preset, seed, engine, cache, progress):
             ],
         },
     )
-
-
-def _calm(accelerations: np.ndarray) -> np.ndarray:
-    """Snapshots without any of the largest tenth of all accelerations; at least one.
-
-    The search has not seen them either, and a close encounter, where an equation without the
-    softening is far too large, would rule the fit of the matrix.
-    """
-    largest = np.abs(accelerations).max(axis=(1, 2))
-    limit = np.quantile(np.abs(accelerations), 1 - messages.DROPPED)
-    return largest <= max(float(limit), float(np.quantile(largest, 0.1)))
 
 
 def _in_parts(accelerations: rollout.Accelerations, states, chunk: int = 500) -> np.ndarray:

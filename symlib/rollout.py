@@ -17,6 +17,7 @@ from scipy.optimize import least_squares
 
 from symlib.errors import InputError
 from symlib.graphs import complete_graph
+from symlib.messages import DROPPED
 from symlib.models import GraphNetwork
 from symlib.symbolic import Regression
 from symlib.variables import pair_names, pair_variables
@@ -46,6 +47,9 @@ class SymbolicDynamics:
 def symbolic_dynamics(regressions, states, accelerations) -> SymbolicDynamics:
     """Fit the linear map from the equations' summed messages to accelerations.
 
+    Snapshots that hold any of the largest tenth of all accelerations are left out: an equation
+    without the law's softening is far too large in a close encounter, and would rule the map.
+
     Args:
         regressions: one `Regression` per message, dim of them, over the variables of appendix C.
         states: training snapshots, shape [snapshots, bodies, 2 dim + 2].
@@ -58,6 +62,8 @@ def symbolic_dynamics(regressions, states, accelerations) -> SymbolicDynamics:
     dim = accelerations.shape[-1]
     if len(regressions) != dim:
         raise InputError(f"regressions: {dim} equations are needed, got {len(regressions)}")
+    calm = _calm(accelerations)
+    states, accelerations = states[calm], accelerations[calm]
     pooled = _pooled(regressions, states).reshape(-1, dim)
     mass = states[..., -1].reshape(-1, 1)
     truth = accelerations.reshape(-1, dim)
@@ -78,6 +84,13 @@ def symbolic_dynamics(regressions, states, accelerations) -> SymbolicDynamics:
         error = np.abs(design @ matrix - truth).mean()
         found.append((error, SymbolicDynamics(tuple(regressions), matrix, quantity)))
     return min(found, key=lambda pair: pair[0])[1]
+
+
+def _calm(accelerations: np.ndarray) -> np.ndarray:
+    """Which snapshots hold none of the largest tenth of all accelerations; a tenth at least."""
+    largest = np.abs(accelerations).max(axis=(1, 2))
+    limit = np.quantile(np.abs(accelerations), 1 - DROPPED)
+    return largest <= max(float(limit), float(np.quantile(largest, DROPPED)))
 
 
 def network_dynamics(network: GraphNetwork) -> Accelerations:

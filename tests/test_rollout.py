@@ -55,6 +55,18 @@ def test_a_message_that_is_an_acceleration_is_recognised_as_one():
     np.testing.assert_allclose(found(states), truth, rtol=1e-3, atol=1e-3)
 
 
+def test_close_encounters_do_not_rule_the_map():
+    # Without the softening of 0.01 a close encounter is far too strong in an equation.
+    gravity = (Equation("m2*dx/r**3"), Equation("m2*(dx + 2*dy)/r**3"))
+    states, truth = random_snapshots("r2", count=300)
+    states[::10, 1, :2] = states[::10, 0, :2] + 0.005
+    with jax.enable_x64(True):
+        truth = np.asarray(accelerations(LAWS["r2"], states.astype(np.float64)))
+    found = symbolic_dynamics(gravity, states, truth)
+    assert found.quantity == "acceleration"
+    np.testing.assert_allclose(found.matrix, [[1, -0.5], [0, 0.5]], atol=0.1)
+
+
 def test_a_rollout_of_the_truth_follows_the_simulator():
     law = LAWS["spring"]
     truth = simulate(law, 2, 3, 2, 100, seed=4, progress=False).states
