@@ -4,13 +4,16 @@
     ```{scoreboard-totals}            how the paper's tables stand, from the records
     ```{contents-with-times}          the chapters; each line of the body, `01_name: what for`
     ```{pareto-front} a/record.json   the front that a record holds, as an interactive figure
+    ```{film} spring.json             a film under _static/film; :playing: shows it as a loop
 
 What is wrong with a file is an error of the page that asks for it, and fails the build.
 """
 
 from pathlib import Path
+from typing import ClassVar
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
@@ -106,6 +109,29 @@ class ParetoFront(FromFile):
         return [nodes.raw("", drawn, format="html")]
 
 
+class Film(FromFile):
+    """A film by its record in the book's _static/film; the body is its caption."""
+
+    required_arguments = 1
+    has_content = True
+    option_spec: ClassVar = {"playing": directives.flag}
+
+    def run(self) -> list[nodes.Node]:
+        from symlib.film_making import film_html, read_film
+
+        path = Path(self.env.srcdir) / "book" / "_static" / "film" / self.arguments[0]
+        self.env.note_dependency(str(path))
+        up = "../" * self.env.docname.count("/")
+        try:
+            drawn = film_html(read_film(path), f"{up}_static/film", "playing" in self.options)
+        except InputError as problem:
+            return self.errors(str(problem))
+        caption = nodes.container(classes=["caption"])
+        caption["is_div"] = True
+        self.state.nested_parse(self.content, self.content_offset, caption)
+        return [nodes.raw("", drawn, format="html"), caption]
+
+
 def without_thebe(app, page, template, context, doctree) -> None:
     """Leave out the scripts of Thebe, which runs cells on a Binder that this book has not.
 
@@ -124,4 +150,5 @@ def setup(app) -> dict:
     app.add_directive("scoreboard-totals", ScoreboardTotals)
     app.add_directive("contents-with-times", ContentsWithTimes)
     app.add_directive("pareto-front", ParetoFront)
+    app.add_directive("film", Film)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
