@@ -53,8 +53,8 @@ class Recipe:
             two rounds of silencing (see `symlib.sparsity`); 0 never.
         turn_until: fraction of the steps after which they are left as they are.
         silence_below: L1 and KL components whose standard deviation is below this share of the
-            largest are then silenced for good; the share rises to this value in the second half
-            of the time until `turn_until`; 0 silences none.
+            largest are then silenced for good; the share rises to this value until `turn_until`;
+            0 silences none.
         precision: "bfloat16" multiplies matrices in bfloat16, "float32" does not, "auto"
             takes bfloat16 where the processor has instructions for it.
         float32_from: fraction of the steps after which matrices are multiplied in float32 all the

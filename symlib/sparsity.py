@@ -18,8 +18,7 @@ from symlib.models import GraphNetwork
 SCHEDULES = {
     "l1": {
         "name": "sparse",
-        "alpha_start": 20.0,
-        "alpha_by_loss": True,
+        "alpha_start": 100.0,
         "alpha_until": 0.8,
         "turn_every": 300,
         "turn_until": 0.6,
@@ -32,16 +31,16 @@ SCHEDULES = {
 def sparsify_at(step: int, recipe, network: GraphNetwork, messages, adam) -> None:
     """What a recipe does to messages at a step (in place); see `sparsify`.
 
-    The share below which components are silenced is 0 for the first half of the time and then
-    rises to the recipe's `silence_below` until turning ends: what is small early may only be late.
+    The share below which components are silenced rises from 0 to the recipe's `silence_below`
+    until turning ends: what is small early may only be late.
 
     Args:
         step: of the training.
         recipe: a `symlib.recipes.Recipe`.
         network, messages, adam: as for `sparsify`.
     """
-    share = 2.0 * step / (recipe.turn_until * recipe.steps) - 1.0
-    sparsify(network, messages, adam, recipe.silence_below * min(1.0, max(0.0, share)))
+    share = min(1.0, step / (recipe.turn_until * recipe.steps))
+    sparsify(network, messages, adam, recipe.silence_below * share)
 
 
 def sparsify(network: GraphNetwork, messages, adam, below: float) -> None:

@@ -90,6 +90,6 @@ def test_the_recipe_table_has_every_number_of_every_model():
     for name in preset.recipe.to_dict():
         assert (f"`{name}`" in text) == (name != "name")
     row = next(line for line in text.splitlines() if "`alpha_start`" in line)
-    assert row.split("|")[2:-1] == [" 1 ", " 1 ", " 20 ", " 0.01 ", " 1 "]
+    assert row.split("|")[2:-1] == [" 1 ", " 1 ", " 100 ", " 0.01 ", " 1 "]
     changed = replace(preset, recipe=replace(preset.recipe, batch=77))
     assert "77" in trial_tables.recipe_table(changed)
