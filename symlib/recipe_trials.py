@@ -28,12 +28,10 @@ KIND = "trial"
 COMPONENTS = 15  # of the spectrum, as in the paper's video
 # What is tried, one after the other: each of a kind of model's own difficulties.
 SETTINGS = (
-    ("spring", 2, "bottleneck"),
     ("charge", 2, "bottleneck"),
     ("spring", 2, "l1"),
     ("charge", 2, "l1"),
     ("spring", 2, "kl"),
-    ("r2", 2, "kl"),
 )
 SEEDS = (0, 1)
 
