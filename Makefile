@@ -19,7 +19,7 @@ READY  := $(VENV)/ready-$(STATE)
 
 # Tests of the real PySR need Julia; without one they are left out.
 JULIA  := $(shell command -v julia || command -v juliaup)
-NO_JULIA := $(if $(JULIA),,-m "not julia")
+NO_JULIA := $(if $(JULIA),, and not julia)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup book execute render test test-quick test-julia grid lint pairs hooks lock clean distclean
@@ -64,8 +64,14 @@ grid: $(READY) ## run TABLE=1, 3, 5 or all of the paper at PRESET; RETRY=1 for w
 	@$(BIN)/python -m symlib.grid --table $(TABLE) --preset $(PRESET) --engine $(ENGINE) \
 		$(if $(RETRY),--retry) $(if $(JOBS),--jobs $(JOBS)) $(if $(DRY),--dry-run)
 
+# Two processes share the unit tests, with a thread each; the chapters, and the browser that looks
+# at them, come after one another.
 test: $(READY) ## every test, the chapters' regression at the ci preset included
-	$(BIN)/python -m pytest $(NO_JULIA)
+	@failed=0; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not notebook$(NO_JULIA)" \
+		|| failed=1; \
+	$(BIN)/python -m pytest -m notebook || failed=1; \
+	exit $$failed
 
 test-quick: $(READY) ## the unit tests alone, in under two minutes
 	$(BIN)/python -m pytest -n 2 -m "not slow and not notebook and not julia"

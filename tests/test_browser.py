@@ -18,6 +18,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 CHROMIUM = next(filter(None, map(shutil.which, (os.environ.get("CHROMIUM", ""), *NAMES))), None)
 pytestmark = [
     pytest.mark.slow,
+    # It looks at the chapters that were executed before it.
+    pytest.mark.notebook,
     pytest.mark.skipif(
         CHROMIUM is None,
         reason=f"no Chromium: none of {', '.join(NAMES)} is on the PATH, nor is CHROMIUM set",
