@@ -45,7 +45,8 @@ from symlib import (
     symbolic,
 )
 from symlib.book import record_metrics, show
-from symlib.paper import RAW_EQUATION
+from symlib.interactive import show_pareto
+from symlib.paper import RAW_EQUATION, cell_name
 from symlib.potentials import LAWS
 from symlib.symbolic.budget import BUDGETS
 from symlib.symbolic.complexity import complexity
@@ -104,7 +105,20 @@ Markdown(equation_tables.table_4(records, "r1"))
 # %% [markdown]
 # Such fronts pass the same landmarks on their way: one direction alone, a power of $r$, the
 # sender's mass, the second direction, a constant. Behind the law come corrections: the softening
-# of the distance, and what the network itself got wrong. The same as a picture, for 1/r:
+# of the distance, and what the network itself got wrong. Point at a front to read its equations:
+
+# %% tags=["hide-input"]
+for name in ("r2", "r1"):
+    found = records.first(name, 2, "bottleneck")
+    if found:
+        show_pareto(
+            found["front"],
+            selected=found["complexity"],
+            title=f"{cell_name(name, 2)}, bottleneck",
+        )
+
+# %% [markdown]
+# The same as the paper's figure, for 1/r:
 
 # %% tags=["hide-input"]
 first = records.first("r1", 2, "bottleneck")
