@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # What conda-forge calls differently.
 CONDA_NAMES = {"pytorch": "torch", "pytorch_geometric": "torch-geometric"}
-PICTURES = {".png", ".jpg", ".gif", ".svg", ".npz"}
+PICTURES = {".png", ".jpg", ".gif", ".svg", ".npz", ".mp4", ".webp"}
 
 
 def requirements() -> list[Requirement]:
