@@ -11,6 +11,7 @@ from symlib.film import Recorder, Recording, read_recording
 from symlib.film_frames import FPS, Frames, heard, words, write_film
 from symlib.markdown import table
 from symlib.networks import FLATHGN
+from symlib.presets import get_preset
 from symlib.results import plain, provenance, read_record, write_record
 
 KIND = "film"
@@ -105,6 +106,7 @@ def make_film(
         InputError: as `record_film` and `symlib.film.read_recording`.
     """
     began, out = time.perf_counter(), Path(out)
+    check(law, dim, model, preset, seed)
     if out.suffix in (".mp4", ".webp", ".png"):
         out = out.with_suffix("")
     known = recording is not None and Path(recording).exists()
@@ -112,8 +114,9 @@ def make_film(
     if film is None or not film.whole:
         path = recording
         if path is None and cache is not None:
-            name = f"{Path(law.rsplit(':')[-1]).name}-{dim}-{model}-{preset}-{seed}"
-            path = Path(cache) / "film" / f"{name}.film.npz"
+            cell = Cell(law, dim, model, seed, get_preset(preset).name)
+            # A changed recipe or code is another film.
+            path = Path(cache) / "film" / f"{cell.name}-{cell.key()}-{cell.code()}.npz"
         film = record_film(
             law, dim, model, preset, seed, path=path, cache=cache, progress=progress, looks=looks
         )

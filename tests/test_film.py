@@ -113,6 +113,17 @@ def test_components_keep_their_place_and_sign_from_look_to_look(recording):
     np.testing.assert_array_equal(steady.messages[-1], recording.messages[-1])
 
 
+def test_a_film_without_a_recording_of_ones_own_keeps_it_in_the_cache(tmp_path):
+    options = {"cache": tmp_path / "cache", "progress": False, "looks": 3}
+    first = make_film("spring", 2, "l1", "smoke", out=tmp_path / "a", **options)
+    (kept,) = (tmp_path / "cache" / "film").glob("spring-2-l1-0-*.npz")
+    before = kept.stat().st_mtime_ns
+    again = make_film("spring", 2, "l1", "smoke", out=tmp_path / "b", **options)
+    assert again["r2"] == pytest.approx(first["r2"]) and kept.stat().st_mtime_ns == before
+    with pytest.raises(InputError, match="sends no messages"):
+        make_film("spring", 2, "flathgn", "smoke", out=tmp_path / "c", **options)
+
+
 def test_a_page_shows_a_film_with_its_text_and_says_what_is_missing(recording, tmp_path):
     make_film("spring", recording=tmp_path / "a.npz", out=tmp_path / "spring", progress=False)
     record = film_making.read_film(tmp_path / "spring.json")
