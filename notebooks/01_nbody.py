@@ -331,10 +331,11 @@ show(*figures.spectra(sparse))
 
 # %% [markdown]
 # *Standard deviations of the fifteen most significant of the hundred message components of the L1
-# runs. As many as space has dimensions (blue) carry the law; the others are weak but not all
-# silent: sparser messages need a longer run. While they train, the messages are turned to their
-# principal axes every few hundred steps; the matrices on either side of a message absorb the
-# turn, so no prediction changes, but few components then hold what many held.*
+# runs; a component that was silenced is not drawn. As many as space has dimensions (blue) carry
+# the law. While they train, the messages are turned to their principal axes every few hundred
+# steps; the matrices on either side of a message absorb the turn, so no prediction changes, but
+# few components then hold what many held, and what has become small is silenced.
+# {doc}`How to train it in minutes <07_training>` says more.*
 #
 # ## Summary
 #

@@ -18,17 +18,33 @@ RESULTS, DATA = BOOK / "results", BOOK / "data"
 
 
 def read_discoveries(folder: Path | None = None) -> tuple[list[dict], list[str]]:
-    """All records of `symlib discover` in a folder, and what is wrong with the others."""
+    """All records of `symlib discover` in a folder, and what is wrong with the others.
+
+    Of a run that the tables' grid has made again since, the grid's record is taken.
+    """
     found, problems = [], []
-    for path in sorted((folder or RESULTS / "discover").glob("*.json")):
+    folder = folder or RESULTS / "discover"
+    for path in sorted(folder.glob("*.json")):
         try:
-            record = read_record(path)
-            if record.get("kind") != "discovery":
-                raise InputError(f"record {path.name}: not of symlib discover")
-            found.append(record)
+            record = _discovery(path)
+            again = folder.parent / "cells" / str(record.get("preset")) / _cell_file(record)
+            newer = _discovery(again) if again.is_file() else {"failed": "not run"}
+            found.append(record if "failed" in newer else newer)
         except InputError as error:
             problems.append(str(error).replace(str(path), path.name))
     return found, problems
+
+
+def _cell_file(record: dict) -> str:
+    parts = [record.get(key) for key in ("law", "dim", "model", "seed")]
+    return f"{'-'.join(map(str, parts)).replace('/', '')}.json"
+
+
+def _discovery(path: Path) -> dict:
+    record = read_record(path)
+    if record.get("kind") != "discovery":
+        raise InputError(f"record {path.name}: not of symlib discover")
+    return record
 
 
 def cosmology(folder: Path | None = None) -> list[dict]:

@@ -70,6 +70,20 @@ def test_the_table_shows_the_largest_preset_and_names_what_it_left_out(tmp_path)
     assert str(tmp_path) not in text
 
 
+def test_a_run_that_the_grid_made_again_is_shown_as_the_grid_has_it(tmp_path):
+    old, new = tmp_path / "discover", tmp_path / "cells" / "laptop"
+    write_record(old / "a.json", discovery(preset="laptop", recovered=False, test_loss=0.9))
+    write_record(new / "spring-2-bottleneck-0.json", discovery(preset="laptop", test_loss=0.0625))
+    # Another seed of it, and a cell that broke down, replace nothing.
+    write_record(new / "spring-2-bottleneck-1.json", discovery(preset="laptop", seed=1))
+    write_record(old / "b.json", discovery(law="r1", preset="laptop", test_loss=0.75))
+    failed = {"kind": "discovery", "failed": "NonFiniteLoss"}
+    write_record(new / "r1-2-bottleneck-0.json", failed)
+    text = tables.discoveries(folder=old)
+    assert "0.0625" in text and "0.9 " not in text and "0.75" in text
+    assert len([line for line in text.splitlines() if "seed" in line]) == 2
+
+
 def test_a_table_without_records_says_so(tmp_path):
     assert "No run is on record" in tables.discoveries(folder=tmp_path)
 
@@ -85,7 +99,7 @@ def test_every_committed_record_can_be_read():
     assert not problems
     for record in records:
         facts = record["provenance"]
-        assert facts["command"].startswith("symlib discover") and facts["versions"]["symlib"]
+        assert facts["command"].startswith(("symlib discover", "symlib cell")) and facts["versions"]["symlib"]
         energies = record["model"] == "flathgn"
         assert record["seconds"] > 0
         assert set(record["r2"]) == {"force", "velocity" if energies else "acceleration"}
