@@ -106,6 +106,12 @@ show(*trial_tables.trial_figure())
 Markdown(trial_tables.all_trials())
 
 # %% [markdown]
+# Two parts stand out in every setting: starting from differences of positions, and saying only what
+# the other network cannot know. Silence makes L1 as sparse as space has dimensions, and with it in
+# place the schedule of $\alpha_1$ matters less than it did without: it decides how many components
+# are left more than how good the first ones are. Some changes are no losses at all, half the
+# learning rate on charge for one. Where there is one seed, small differences mean little.
+#
 # ## What was tried and left out
 #
 # These trials were made once, early and by the way, and are not on record: Muon on the square

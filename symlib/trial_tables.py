@@ -88,7 +88,7 @@ def trial_figure(folder: Path | None = None) -> tuple[Figure, str]:
     groups, _ = trials_on_record(folder)
     names = [name for name in TRIALS if any(name in group for group in groups.values())]
     with mpl.rc_context(STYLE):
-        columns = min(3, max(1, len(groups)))
+        columns = 2 if len(groups) > 1 else 1
         rows = -(-max(1, len(groups)) // columns)
         size = (2.6 * columns + 2.2, 0.9 + rows * (0.9 + 0.22 * len(names)))
         figure = Figure(figsize=size, layout="constrained")
