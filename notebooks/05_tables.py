@@ -53,8 +53,9 @@ show(*scoreboard_figures.squares(board))
 # a single seed has no spread. Of each cell the largest preset on record counts, with every seed
 # that was run at it: no seed is left out for its result, and none is chosen.
 #
-# A dagger marks records of an earlier version of this code, or of one that did not write down
-# which it was.
+# ▲ is better than the paper (after *ours, all points*: than the peer), ● equal, ▼ worse, ✗ broke
+# down, · not yet run. A dagger marks records of an earlier version of this code, or of one that
+# did not write down which it was.
 #
 # ## Table 1: are the messages forces?
 #

@@ -143,7 +143,9 @@ record_metrics(
         "unreadable records": len(problems),
         "settings on record": len(groups),
         "trials on record": sum(
-            len(records) for group in groups.values() for records in group.values()
+            len(records)
+            for group in groups.values()
+            for records in group.values()
         ),
     },
 )

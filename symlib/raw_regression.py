@@ -21,7 +21,6 @@ import numpy as np
 
 from symlib import cells, experiments, messages, results, rollout, symbolic
 from symlib.errors import InputError
-from symlib.potentials import get_law
 from symlib.symbolic.budget import get_budget
 from symlib.variables import AXES
 
@@ -59,7 +58,7 @@ class RawExperiment:
         preset = cells.grid_preset(self.preset)
         facts = [
             KIND,
-            get_law(self.law).fingerprint(),
+            cells.law_fingerprint(self.law),
             [self.dim, self.bodies, self.seed, MATRIX_ROWS, experiments.REFIT_EDGES],
             [preset.systems, preset.steps, preset.snapshots, preset.test_snapshots],
             preset.recipe_for(MODEL).to_dict(),

@@ -57,10 +57,10 @@ def table_1(board: Board) -> str:
             *_who(entry),
             f"{entry.paper:.3f}",
             measured(entry.values, fixed=True),
-            _sign(entry.mark),
+            SIGNS[entry.mark],
             f"{entry.peer:.3f}",
             measured(entry.plain, fixed=True),
-            _sign(entry.peer_mark) if entry.plain else "",
+            SIGNS[entry.peer_mark] if entry.plain else "",
             *_how(entry),
         ]
         for entry in board.table("1")
@@ -77,7 +77,7 @@ def table_3(board: Board) -> str:
         if entry.mean is not None and entry.trivial:
             ratio = digits(entry.mean / entry.trivial, 2)
         trivial = EMPTY if entry.trivial is None else digits(entry.trivial, 3)
-        ours = [measured(entry.values), _sign(entry.mark), trivial, ratio]
+        ours = [measured(entry.values), SIGNS[entry.mark], trivial, ratio]
         rows.append([*_who(entry), digits(entry.paper, 2), *ours, *_how(entry)])
     ours = ("ours", "", "trivial", "ours / trivial")
     return table(["cell", "model", "paper", *ours, "seeds", "preset"], rows)
@@ -89,7 +89,7 @@ def table_5(board: Board) -> str:
     for entry in board.table("5"):
         share = f"{sum(entry.values):.0f} of {len(entry.values)}" if entry.runs else EMPTY
         paper = "yes" if entry.paper else "no"
-        rows.append([*_who(entry), paper, share, _sign(entry.mark), _how(entry)[1]])
+        rows.append([*_who(entry), paper, share, SIGNS[entry.mark], _how(entry)[1]])
     return table(["cell", "model", "paper", "ours: seeds that recover it", "", "preset"], rows)
 
 
@@ -102,7 +102,7 @@ def table_6(board: Board) -> str:
             LABELS.get(entry.row, entry.row),
             digits(entry.paper, 3),
             measured(entry.values),
-            _sign(entry.mark),
+            SIGNS[entry.mark],
             *_how(entry),
         ]
         for entry in board.table("6")

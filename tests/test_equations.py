@@ -201,7 +201,6 @@ def test_the_mean_explains_nothing_and_the_truth_everything(count, seed):
     assert goodness(truth, truth, 0.0)["r2"] == 1.0
 
 
-
 @pytest.fixture
 def tiny(monkeypatch):
     """The smoke preset, smaller still."""

@@ -99,7 +99,10 @@ def test_every_committed_record_can_be_read():
     assert not problems
     for record in records:
         facts = record["provenance"]
-        assert facts["command"].startswith(("symlib discover", "symlib cell")) and facts["versions"]["symlib"]
+        assert (
+            facts["command"].startswith(("symlib discover", "symlib cell"))
+            and facts["versions"]["symlib"]
+        )
         energies = record["model"] == "flathgn"
         assert record["seconds"] > 0
         assert set(record["r2"]) == {"force", "velocity" if energies else "acceleration"}

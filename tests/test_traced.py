@@ -92,7 +92,9 @@ def of_the_paper() -> set[float]:
             for one in value:
                 walk(one)
         elif isinstance(value, str):
-            found.update(float(number) for number in re.findall(r"\d+\.?\d*(?:[eE][-+]?\d+)?", value))
+            found.update(
+                float(number) for number in re.findall(r"\d+\.?\d*(?:[eE][-+]?\d+)?", value)
+            )
         elif isinstance(value, int | float):
             found.add(float(value))
 
