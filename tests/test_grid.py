@@ -187,9 +187,16 @@ def test_a_grid_that_is_told_to_end_takes_its_cells_with_it(tmp_path):
         words(tmp_path, "--jobs", "1"), cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
 
+    def words_of(child) -> list[str]:
+        # A process may end between being listed and being asked.
+        try:
+            return child.cmdline()
+        except psutil.Error:
+            return []
+
     def running() -> list:
         below = psutil.Process(process.pid).children(recursive=True)
-        return [child for child in below if "symlib.cli" in child.cmdline()]
+        return [child for child in below if "symlib.cli" in words_of(child)]
 
     try:
         deadline = time.monotonic() + 120
