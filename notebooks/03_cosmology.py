@@ -137,7 +137,7 @@ show(*network_pictures.halo_spectrum(work.survey.spread))
 
 # %% [markdown]
 # *Standard deviations of the hundred message components. While it trains, the messages are turned
-# to their principal axes now and then, and a component that has fallen below a twentieth of the
+# to their principal axes now and then, and a component that has fallen below a tenth of the
 # largest is silenced for good: L1 alone shrinks what is superfluous but never ends it.*
 #
 # One number is left, so the network's answer is a function of a *sum over neighbours*, whatever
