@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from symlib.energies import Energies
-from symlib.figures import BLACK, BLUE, GREEN, GREY, ORANGE, RED, SKY, _grid, _styled
+from symlib.figures import BLACK, BLUE, GREEN, GREY, ORANGE, RED, SKY, grid, styled
 from symlib.paper import TABLE_3, cell_name
 
 # Truth first; line styles differ as well, for print and for the colour-blind.
@@ -16,7 +16,7 @@ LOOKS = {
 }
 
 
-@_styled
+@styled
 def energies_and_truth(energies: Energies, label: str = "") -> tuple[Figure, str]:
     """Pair energy against distance and self energy against kinetic energy.
 
@@ -25,7 +25,7 @@ def energies_and_truth(energies: Energies, label: str = "") -> tuple[Figure, str
         label: of the true potential, for the legend. The learned energy is shown less a
             constant, since no constant can be learned.
     """
-    figure, (left, right) = _grid(1, 2, 8.0, 3.5)
+    figure, (left, right) = grid(1, 2, 8.0, 3.5)
     rows = np.random.default_rng(0).permutation(len(energies.pair))[:3000]
     r = energies.pair_inputs[rows, -1]
     potential = energies.potential
@@ -58,7 +58,7 @@ def energies_and_truth(energies: Energies, label: str = "") -> tuple[Figure, str
     )
 
 
-@_styled
+@styled
 def long_rollouts(
     times, paths: dict[str, np.ndarray], drifts: dict[str, np.ndarray], horizon: float
 ) -> tuple[Figure, str]:
@@ -112,14 +112,14 @@ def _portrait(states: np.ndarray, dim: int) -> np.ndarray:
     return own[:, [0, dim]]
 
 
-@_styled
+@styled
 def table_3_column(rows: list[dict]) -> tuple[Figure, str]:
     """FlatHGN's test losses beside the paper's, a point for each law and dimension.
 
     Args:
         rows: name, loss, trivial, paper (each a loss).
     """
-    figure, (panel,) = _grid(1, 1, 6.6, 0.34 * len(rows) + 1.2)
+    figure, (panel,) = grid(1, 1, 6.6, 0.34 * len(rows) + 1.2)
     places = np.arange(len(rows))[::-1]
     panel.hlines(places, [r["loss"] for r in rows], [r["trivial"] for r in rows], color=GREY, lw=1)
     for key, marker, colour, what in (

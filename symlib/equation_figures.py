@@ -3,30 +3,19 @@
 Like `symlib.figures`: each function returns `(figure, alt)` for `symlib.book.show`.
 """
 
-import functools
-
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 from symlib.equation_records import front_of
 from symlib.errors import InputError
-from symlib.figures import AXES, BLUE, CYCLE, GREY, ORANGE, RED, SKY, STYLE
+from symlib.figures import AXES, BLUE, CYCLE, GREY, ORANGE, RED, SKY, styled
 from symlib.paper import MESSAGE_MODELS
 from symlib.scoreboard_tables import MODELS
 
 # Marker areas: of a body of unit mass, and of the lightest and the heaviest that are drawn so.
 _AREA, _LIGHT, _HEAVY = 12.0, 0.35, 7.0
 _SHOWN = 120  # dots of a trail
-
-
-def _styled(draw):
-    @functools.wraps(draw)
-    def wrapped(*arguments, **options):
-        with mpl.rc_context(STYLE):
-            return draw(*arguments, **options)
-
-    return wrapped
 
 
 def centred(states) -> np.ndarray:
@@ -54,7 +43,7 @@ def liveliest(states) -> int:
     return int(np.argmax(np.median(turned, axis=1)))
 
 
-@_styled
+@styled
 def long_exposures(films: dict) -> tuple[Figure, str]:
     """Long exposures around the centre of mass, one system of each law (Figure 4).
 
@@ -97,7 +86,7 @@ def long_exposures(films: dict) -> tuple[Figure, str]:
     )
 
 
-@_styled
+@styled
 def figure5(records: dict[str, dict]) -> tuple[Figure, str]:
     """The leading messages of four models against combinations of true components (Figure 5).
 
@@ -145,7 +134,7 @@ def figure5(records: dict[str, dict]) -> tuple[Figure, str]:
     )
 
 
-@_styled
+@styled
 def figure6(record: dict) -> tuple[Figure, str]:
     """Error and score against complexity, from a record's front (Figure 6).
 
@@ -176,7 +165,7 @@ def figure6(record: dict) -> tuple[Figure, str]:
     )
 
 
-@_styled
+@styled
 def raw_against_factorised(record: dict) -> tuple[Figure, str]:
     """Predicted against true accelerations: raw regression, our equations, our network.
 

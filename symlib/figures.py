@@ -31,7 +31,9 @@ STYLE = {
 AXES = ("x", "y", "z")
 
 
-def _styled(draw):
+def styled(draw):
+    """Draw in the book's style, without changing anyone else's."""
+
     @functools.wraps(draw)
     def wrapped(*arguments, **options):
         with mpl.rc_context(STYLE):
@@ -40,7 +42,8 @@ def _styled(draw):
     return wrapped
 
 
-def _grid(rows: int, columns: int, width: float, height: float, **options):
+def grid(rows: int, columns: int, width: float, height: float, **options):
+    """A figure and its panels in a row; the options are of `subplots`."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, np.atleast_1d(figure.subplots(rows, columns, **options)).ravel()
 
@@ -53,10 +56,10 @@ def law_label(law, dim: int | None = None) -> str:
     return label if dim is None else f"{label}, {dim}D"
 
 
-@_styled
+@styled
 def pair_force(laws) -> tuple[Figure, str]:
     """Force along the line of two unit-mass bodies, for each law (eq. 6)."""
-    figure, panels = _grid(2, 3, 8.4, 4.6, sharex=True)
+    figure, panels = grid(2, 3, 8.4, 4.6, sharex=True)
     r = np.linspace(0.15, 4, 400)
     for panel, law in zip(panels, laws, strict=False):
         attraction = [_radial(law, distance) for distance in r]
@@ -85,7 +88,7 @@ def _radial(law, distance: float) -> float:
     return float(law.force(state[0], state[1], 2)[0])
 
 
-@_styled
+@styled
 def long_exposures(trajectories: dict) -> tuple[Figure, str]:
     """Long exposures of one system of each law, in the manner of Figure 4.
 
@@ -93,7 +96,7 @@ def long_exposures(trajectories: dict) -> tuple[Figure, str]:
         trajectories: title -> states of one system, shape [steps, bodies, 6]; 2D.
     """
     rows = -(-len(trajectories) // 2)
-    figure, panels = _grid(rows, min(2, len(trajectories)), 6.6, 3.3 * rows)
+    figure, panels = grid(rows, min(2, len(trajectories)), 6.6, 3.3 * rows)
     for panel, (title, states) in zip(panels, trajectories.items(), strict=True):
         steps, bodies, _ = states.shape
         shown = np.arange(0, steps, max(1, steps // 250))
@@ -119,10 +122,10 @@ def long_exposures(trajectories: dict) -> tuple[Figure, str]:
     )
 
 
-@_styled
+@styled
 def loss_curve(run, trivial: float, test: float) -> tuple[Figure, str]:
     """Prediction loss during training, with the trivial and the final test loss."""
-    figure, (panel,) = _grid(1, 1, 6.2, 3.2)
+    figure, (panel,) = grid(1, 1, 6.2, 3.2)
     steps = [row["step"] for row in run.history]
     loss = [row["prediction"] for row in run.history]
     panel.plot(steps, loss, color=BLUE, lw=1.8, label="training")
@@ -140,10 +143,10 @@ def loss_curve(run, trivial: float, test: float) -> tuple[Figure, str]:
     )
 
 
-@_styled
+@styled
 def spectra(records: list[dict]) -> tuple[Figure, str]:
     """Standard deviations of the leading message components of several recorded runs."""
-    figure, panels = _grid(1, len(records), 3.3 * len(records), 2.8)
+    figure, panels = grid(1, len(records), 3.3 * len(records), 2.8)
     told = []
     for panel, record in zip(panels, records, strict=True):
         values, title = record["spectrum"], f"{record['law']}-{record['dim']}, {record['model']}"
@@ -158,13 +161,13 @@ def spectra(records: list[dict]) -> tuple[Figure, str]:
     )
 
 
-@_styled
+@styled
 def messages_and_forces(messages, quantity: str, title: str = "") -> tuple[Figure, str]:
     """Each significant message against its best combination of true components (Figure 5)."""
     from symlib.messages import linear_fit
 
     fit = linear_fit(messages.top, getattr(messages, quantity))
-    figure, panels = _grid(1, messages.dim, 3.5 * messages.dim, 3.5)
+    figure, panels = grid(1, messages.dim, 3.5 * messages.dim, 3.5)
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(messages.top))[:4000]
     for k, panel in enumerate(panels):
@@ -189,7 +192,7 @@ def messages_and_forces(messages, quantity: str, title: str = "") -> tuple[Figur
     )
 
 
-@_styled
+@styled
 def pareto(regression) -> tuple[Figure, str]:
     """Error and score against complexity, with the selected equation (Figure 6)."""
     table, chosen = regression.equations_, regression.selected
@@ -213,7 +216,7 @@ def pareto(regression) -> tuple[Figure, str]:
     )
 
 
-@_styled
+@styled
 def rollout_errors(times, errors: dict[int, dict[str, np.ndarray]]) -> tuple[Figure, str]:
     """Position error against time for systems of several sizes.
 
@@ -221,7 +224,7 @@ def rollout_errors(times, errors: dict[int, dict[str, np.ndarray]]) -> tuple[Fig
         times: shape [steps].
         errors: bodies -> {"equation": [systems, steps], "network": [systems, steps]}.
     """
-    figure, panels = _grid(1, len(errors), 3.0 * len(errors), 3.1, sharey=True)
+    figure, panels = grid(1, len(errors), 3.0 * len(errors), 3.1, sharey=True)
     look = {"network": (ORANGE, "--"), "equation": (BLUE, "-")}
     ends = []
     for panel, (bodies, kinds) in zip(panels, errors.items(), strict=True):
@@ -241,10 +244,10 @@ def rollout_errors(times, errors: dict[int, dict[str, np.ndarray]]) -> tuple[Fig
     )
 
 
-@_styled
+@styled
 def rollout_paths(paths: dict[str, np.ndarray]) -> tuple[Figure, str]:
     """One system as it was and as it is predicted: title -> [steps, bodies, 6], truth first."""
-    figure, panels = _grid(1, len(paths), 3.0 * len(paths), 3.3, sharex=True, sharey=True)
+    figure, panels = grid(1, len(paths), 3.0 * len(paths), 3.3, sharex=True, sharey=True)
     truth = next(iter(paths.values()))
     low, high = truth[..., 0].min(), truth[..., 0].max()
     bottom, top = truth[..., 1].min(), truth[..., 1].max()

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from symlib.errors import InputError
-from symlib.graphs import complete_graph, snapshot_graphs
-from symlib.messages import DROPPED
+from symlib.graphs import complete_graph
+from symlib.messages import DROPPED, _raw_messages
 from symlib.models import GraphNetwork
 from symlib.symbolic import Regression, regress
 from symlib.variables import pair_names, pair_variables
@@ -167,17 +166,7 @@ def hear(network: GraphNetwork, states, chunk: int = 4096) -> Heard:
         InputError: states of the wrong shape or not finite.
     """
     states = np.asarray(states)
-    if states.ndim != 3 or states.shape[2] != network.features or len(states) == 0:
-        raise InputError(
-            f"states: shape [snapshots, bodies, {network.features}] is needed for this network, "
-            f"got {list(states.shape)}"
-        )
-    found = []
-    for start in range(0, len(states), chunk):
-        batch = snapshot_graphs(states[start : start + chunk])
-        with torch.no_grad():
-            found.append(network.messages(batch.x, batch.edge_index))
-    raw, rule = torch.cat(found), network.rule
+    raw, rule = _raw_messages(network, states, chunk), network.rule
     order = np.argsort(-rule.importance(raw).numpy(), kind="stable")
     sender, receiver = complete_graph(states.shape[1]).numpy()
     first, second = (states[:, k].reshape(-1, states.shape[2]) for k in (receiver, sender))

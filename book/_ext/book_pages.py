@@ -9,6 +9,7 @@
 What is wrong with a file is an error of the page that asks for it, and fails the build.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,21 +22,7 @@ from symlib.errors import InputError
 
 
 class FromFile(SphinxDirective):
-    """Markdown that a subclass writes, read as if it stood on the page."""
-
-    def markdown(self) -> str:
-        raise NotImplementedError
-
-    def run(self) -> list[nodes.Node]:
-        try:
-            text = self.markdown()
-        except InputError as problem:
-            return self.errors(str(problem))
-        part = nodes.container(classes=[self.name])
-        # The theme's `container` class narrows a box; this one is only there for its name.
-        part["is_div"] = True
-        self.state.nested_parse(StringList(text.splitlines(), self.name), 0, part)
-        return [part]
+    """A part of a page that is made from a file."""
 
     def errors(self, text: str) -> list[nodes.Node]:
         # One for each line, since a log is read by its lines.
@@ -54,7 +41,26 @@ class FromFile(SphinxDirective):
         return [page.split("/")[1] for page in pages if page.startswith("notebooks/")]
 
 
-class Showcase(FromFile):
+class Written(FromFile, ABC):
+    """Markdown that a subclass writes, read as if it stood on the page."""
+
+    @abstractmethod
+    def markdown(self) -> str:
+        """What is to be read."""
+
+    def run(self) -> list[nodes.Node]:
+        try:
+            text = self.markdown()
+        except InputError as problem:
+            return self.errors(str(problem))
+        part = nodes.container(classes=[self.name])
+        # The theme's `container` class narrows a box; this one is only there for its name.
+        part["is_div"] = True
+        self.state.nested_parse(StringList(text.splitlines(), self.name), 0, part)
+        return [part]
+
+
+class Showcase(Written):
     """The papers of a YAML file, which lies beside the page."""
 
     required_arguments = 1
@@ -65,7 +71,7 @@ class Showcase(FromFile):
         return showcase(read_papers(self.beside(self.arguments[0]), self.chapters()))
 
 
-class ScoreboardTotals(FromFile):
+class ScoreboardTotals(Written):
     """The totals of the scoreboard."""
 
     def markdown(self) -> str:
@@ -75,7 +81,7 @@ class ScoreboardTotals(FromFile):
         return totals(read_board())
 
 
-class ContentsWithTimes(FromFile):
+class ContentsWithTimes(Written):
     """The chapters with the time that each takes."""
 
     has_content = True

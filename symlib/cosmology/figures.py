@@ -11,7 +11,7 @@ from symlib.cosmology.catalogue import Catalogue
 from symlib.cosmology.formulas import TOPHAT, half_radius, kernel, paper_constants
 from symlib.cosmology.table6 import LABELS, constants_of
 from symlib.errors import InputError
-from symlib.figures import BLACK, BLUE, GREEN, GREY, ORANGE, RED, _grid, _styled
+from symlib.figures import BLACK, BLUE, GREEN, GREY, ORANGE, RED, grid, styled
 
 LOOKS = {
     "with_mass": (BLUE, "-"),
@@ -23,7 +23,7 @@ _SMOOTHING = 1.0  # Mpc/h, the width of the picture's Gaussian
 _LEAST_DENSITY = 0.1  # of the mean; emptier cells are drawn alike
 
 
-@_styled
+@styled
 def kernel_and_tophat(
     records: Sequence[dict], shown: Sequence[str] = ("with_mass", "without_mass")
 ) -> tuple[Figure, str]:
@@ -41,7 +41,7 @@ def kernel_and_tophat(
     if missing:
         raise InputError(f"records: none of {', '.join(missing)}")
     r = np.linspace(0.05, _FARTHEST, 800)
-    figure, (panel,) = _grid(1, 1, 7.2, 3.6)
+    figure, (panel,) = grid(1, 1, 7.2, 3.6)
     panel.fill_between([0, TOPHAT], 0, 1, color=GREY, alpha=0.25, lw=0,
                        label=rf"top-hat of $\delta$, {TOPHAT:g} Mpc/$h$")  # fmt: skip
     theirs = paper_constants("with_mass")
@@ -70,7 +70,7 @@ def kernel_and_tophat(
     )
 
 
-@_styled
+@styled
 def predicted_against_true(
     delta: np.ndarray, predicted: dict[str, np.ndarray], cut: float | None = None
 ) -> tuple[Figure, str]:
@@ -86,7 +86,7 @@ def predicted_against_true(
     """
     if not predicted:
         raise InputError("predicted: nothing to draw")
-    figure, panels = _grid(1, len(predicted), 2.9 * len(predicted), 3.2, sharex=True, sharey=True)
+    figure, panels = grid(1, len(predicted), 2.9 * len(predicted), 3.2, sharex=True, sharey=True)
     rows = np.random.default_rng(0).permutation(len(delta))[:6000]
     low, high = np.quantile(delta, [0.001, 0.999])
     pad = 0.08 * (high - low)
@@ -112,7 +112,7 @@ def predicted_against_true(
     )
 
 
-@_styled
+@styled
 def universe_slice(catalogue: Catalogue) -> tuple[Figure, str]:
     """A slab of the simulated universe: its matter, and its halos as circles.
 
@@ -122,7 +122,7 @@ def universe_slice(catalogue: Catalogue) -> tuple[Figure, str]:
         InputError: a catalogue without a density slice.
     """
     inside, picture, box = catalogue.in_slice(), catalogue.slice, catalogue.box
-    figure, (panel,) = _grid(1, 1, 6.6, 5.6)
+    figure, (panel,) = grid(1, 1, 6.6, 5.6)
     # A cell holds few particles, on what is left of their first lattice; the eye wants a mean.
     width = _SMOOTHING / box * len(picture.values)
     density = np.clip(gaussian_filter(picture.values, width, mode="wrap"), _LEAST_DENSITY, None)

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from symlib.cosmology.overdensity import RADIUS
 from symlib.cosmology.reading import Kernel
-from symlib.figures import BLUE, CYCLE, GREY, ORANGE, _grid, _styled
+from symlib.figures import BLUE, CYCLE, GREY, ORANGE, grid, styled
 
 _LINES = ("-", "--", "-.", ":")
 
 
-@_styled
+@styled
 def halo_spectrum(spread) -> tuple[Figure, str]:
     """Standard deviations of all message components, largest first, on a logarithmic scale.
 
@@ -22,7 +22,7 @@ def halo_spectrum(spread) -> tuple[Figure, str]:
         spread: shape [components]; components that were silenced are 0 and drawn at the foot.
     """
     spread = np.asarray(spread, np.float64)
-    figure, (panel,) = _grid(1, 1, 6.2, 3.0)
+    figure, (panel,) = grid(1, 1, 6.2, 3.0)
     floor = spread[0] * 1e-7
     alive = spread > floor
     number = np.arange(1, len(spread) + 1)
@@ -46,10 +46,10 @@ def halo_spectrum(spread) -> tuple[Figure, str]:
     )
 
 
-@_styled
+@styled
 def halo_kernel(found: Kernel) -> tuple[Figure, str]:
     """φᵉ₁ against separation, median and quartiles, one curve for each class of sender mass."""
-    figure, (panel,) = _grid(1, 1, 6.2, 3.6)
+    figure, (panel,) = grid(1, 1, 6.2, 3.6)
     centres = (found.edges[1:] + found.edges[:-1]) / 2
     for k, middle in enumerate(found.middle):
         colour = CYCLE[k % len(CYCLE)]
@@ -70,10 +70,10 @@ def halo_kernel(found: Kernel) -> tuple[Figure, str]:
     )
 
 
-@_styled
+@styled
 def predicted_delta(delta, predictions: dict) -> tuple[Figure, str]:
     """Predicted against true overdensity: title -> δ̂, shape [halos]."""
-    figure, panels = _grid(1, len(predictions), 3.3 * len(predictions), 3.4)
+    figure, panels = grid(1, len(predictions), 3.3 * len(predictions), 3.4)
     delta = np.asarray(delta)
     low, high = float(delta.min()), float(delta.max())
     told = []
