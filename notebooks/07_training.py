@@ -67,7 +67,10 @@ from symlib.presets import get_preset
 #
 # **Sparsity from above, for L1.** With $\alpha_1$ at its final value from the start, a hundred
 # components share what two could say, and the penalty, which weighs little against the loss, has no
-# reason to choose. It starts a hundred times larger and arrives by a geometric schedule.
+# reason to choose. It arrives from far above by a geometric schedule. But not at the very first
+# step: on forces of one size everywhere, as the discontinuous law's, a large penalty ends every
+# message before one has learned anything. So it rises to that schedule while the network learns
+# to speak.
 #
 # **Turn, for L1.** $\phi^e$ ends and $\phi^v$ begins with a matrix. A rotation in between changes
 # no prediction but the penalty: along the messages' principal axes few components hold what many
@@ -117,7 +120,10 @@ Markdown(trial_tables.all_trials())
 # These trials were made once, early and by the way, and are not on record: Muon on the square
 # matrices with Adam on the rest, which learns faster per step but kept message components alive
 # that L1 was to silence, and gained nothing once the ideas above were in place; SOAP and wider
-# initial weights, which gained nothing either. For FlatHGN, GELU in place of ReLU was the largest
+# initial weights, which gained nothing either. Teaching $\phi^v$ that accelerations superpose, by a
+# warm-up penalty on its response to averages of pooled messages, made L1 messages exactly as many
+# as space has dimensions on 1/r² and charge, and made them worse: a linear $\phi^v$ leaves all of a
+# close encounter's range to $\phi^e$. For FlatHGN, GELU in place of ReLU was the largest
 # gain: a force that is the derivative of a piecewise linear function has steps in it.
 #
 # ## The recipe, in numbers

@@ -4,12 +4,12 @@
 sizes, for a GPU.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from symlib.errors import UnknownChoice
 from symlib.networks import FLATHGN
 from symlib.recipes import FAST, Recipe, get_recipe
-from symlib.sparsity import SCHEDULES
+from symlib.sparsity import SCHEDULES, sparse
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Preset:
         if model == FLATHGN:
             return self.energy_recipe
         if self.recipe.name == FAST.name and model in SCHEDULES:
-            return replace(self.recipe, **SCHEDULES[model])
+            return sparse(self.recipe, model)
         return self.recipe
 
 

@@ -76,6 +76,11 @@ TRIALS = {
         lambda recipe: replace(recipe, alpha_start=1 / recipe.alpha_start),
         SPARSE,
     ),
+    "alpha-high-at-once": (
+        "α₁ high from the first step",
+        lambda recipe: replace(recipe, alpha_rise=0.0),
+        ("l1",),
+    ),
     "not-turned": (
         "messages neither turned nor silenced",
         lambda recipe: replace(recipe, turn_every=0),

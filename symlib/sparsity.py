@@ -6,26 +6,64 @@ keeps. L1 alone shrinks a component and never ends it, as φᵛ can undo any shr
 weights: what has become small beside the largest is silenced for good.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from symlib.errors import InputError
 from symlib.models import GraphNetwork
+from symlib.recipes import Recipe
 
-# What `fast` becomes for each kind of message (fields of `symlib.recipes.Recipe`). L1: α₁ arrives
-# from above, which silences superfluous messages while they are still interchangeable. KL: under
-# the full penalty from the start a message never rises above its noise, and all components
-# collapse to the prior. So α₁ comes from below; those that carry the law stay.
+# What `fast` becomes for each kind of message (fields of `SparseRecipe`). L1: α₁ rises while the
+# network learns to speak at all, then arrives from above, which silences superfluous messages
+# while they are still interchangeable. KL: under the full penalty from the start a message never
+# rises above its noise, and all components collapse to the prior. So α₁ comes from below; those
+# that carry the law stay.
 SCHEDULES = {
     "l1": {
         "name": "sparse",
         "alpha_start": 100.0,
+        "alpha_rise": 0.2,
         "alpha_until": 0.8,
         "turn_every": 300,
         "turn_until": 0.6,
-        "silence_below": 0.3,
+        "silence_below": 0.5,
     },
     "kl": {"name": "noisy", "alpha_start": 0.01, "alpha_until": 0.5},
 }
+
+
+@dataclass(frozen=True)
+class SparseRecipe(Recipe):
+    """A recipe whose α₁ may rise before it falls.
+
+    A penalty that is large at the very first step can end all messages before one has learned
+    anything, and what is silent stays silent.
+
+    Args:
+        alpha_rise: fraction of the steps during which α₁ rises geometrically from its final value
+            to the falling schedule that alpha_start and alpha_until describe; 0 falls from the
+            start. A schedule that comes from below is left as it is.
+    """
+
+    alpha_rise: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.alpha_rise <= 1:
+            raise InputError("recipe: alpha_rise is a share, in [0, 1]")
+
+    def alpha_factor(self, step: int, trivial_loss: float = 1.0) -> float:
+        """What multiplies α₁ at a step."""
+        factor = super().alpha_factor(step, trivial_loss)
+        rising = self.alpha_rise * self.steps
+        return factor ** (step / rising) if factor > 1 and step < rising else factor
+
+
+def sparse(recipe: Recipe, model: str) -> SparseRecipe:
+    """A recipe with the schedule of a kind of message, l1 or kl."""
+    return SparseRecipe(**{**recipe.to_dict(), **SCHEDULES[model]})
 
 
 def sparsify_at(step: int, recipe, network: GraphNetwork, messages, adam) -> None:

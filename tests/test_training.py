@@ -27,7 +27,7 @@ from symlib.recipes import (
     get_recipe,
     optimiser,
 )
-from symlib.sparsity import speaking, turn_to_principal_axes
+from symlib.sparsity import sparse, speaking, turn_to_principal_axes
 from symlib.training import _calmest, train
 
 PLAIN = get_recipe("fast", steps=20, batch=8, precision="float32", compiled=False)
@@ -150,6 +150,22 @@ def test_alpha_arrives_at_its_value_from_above():
     assert factors[0] == pytest.approx(30.0) and np.all(np.diff(factors[:51]) < 0)
     assert factors[50:] == [1.0] * 51
     assert {get_recipe("reference").alpha_factor(step) for step in (0, 500, 99_999)} == {1.0}
+
+
+def test_alpha_may_rise_before_it_falls():
+    recipe = get_recipe("fast", steps=100, alpha_start=100.0, alpha_until=0.5)
+    falling = [recipe.alpha_factor(step) for step in range(101)]
+    rising = sparse(recipe, "l1")
+    rising = replace(rising, alpha_start=100.0, alpha_until=0.5, alpha_rise=0.2)
+    factors = [rising.alpha_factor(step) for step in range(101)]
+    assert factors[0] == 1.0 and factors[20:] == falling[20:]
+    assert np.all(np.diff(factors[:14]) > 0) and max(factors) < max(falling)
+    # What comes from below is left as it is.
+    noisy = replace(sparse(recipe, "kl"), alpha_rise=0.2)
+    plain = replace(noisy, alpha_rise=0.0)
+    assert all(noisy.alpha_factor(step) == plain.alpha_factor(step) for step in range(101))
+    with pytest.raises(InputError, match="alpha_rise"):
+        replace(rising, alpha_rise=-0.1)
 
 
 SCRIPT = """
