@@ -167,7 +167,7 @@ def _how(entry: Entry) -> list[str]:
         return [EMPTY, EMPTY]
     failed = sum(run.failed for run in entry.runs)
     seeds = str(len(entry.runs) - failed) + (f" + {failed} failed" if failed else "")
-    return [seeds, entry.preset + (f" {OLD}" if entry.old else "")]
+    return [seeds, entry.preset + (f"\u00a0{OLD}" if entry.old else "")]
 
 
 def _sign(mark: str) -> str:

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from symlib.errors import InputError
-from symlib.models import GraphNetwork
+from symlib.models import GraphNetwork, MessageRule
 from symlib.recipes import Recipe
 
+ORDINARY = 0.9  # the share of messages by which components are judged, as in kept-90% fits
 # What `fast` becomes for each kind of message (fields of `SparseRecipe`). L1: α₁ rises while the
 # network learns to speak at all, then arrives from above, which silences superfluous messages
 # while they are still interchangeable. KL: under the full penalty from the start a message never
@@ -78,10 +79,10 @@ def sparsify_at(step: int, recipe, network: GraphNetwork, messages, adam) -> Non
         network, messages, adam: as for `sparsify`.
     """
     share = min(1.0, step / (recipe.turn_until * recipe.steps))
-    sparsify(network, messages, adam, recipe.silence_below * share)
+    sparsify(network, messages, adam, recipe.silence_below * share, ORDINARY)
 
 
-def sparsify(network: GraphNetwork, messages, adam, below: float) -> None:
+def sparsify(network: GraphNetwork, messages, adam, below: float, kept: float = 1.0) -> None:
     """Turn L1 messages to their principal axes and silence what is small (in place).
 
     Args:
@@ -90,15 +91,34 @@ def sparsify(network: GraphNetwork, messages, adam, below: float) -> None:
         adam: its optimiser.
         below: components whose standard deviation is below this share of the largest are
             silenced; 0 silences none.
+        kept: the share of the edges on which axes and deviations are measured (see `ordinary`).
     """
     rule = network.rule
     with torch.no_grad():
         # Noise has axes of its own: KL messages are not turned.
         if not rule.stochastic:
-            turn_to_principal_axes(network, messages(), adam)
+            turn_to_principal_axes(network, ordinary(messages(), rule, kept), adam)
         if below > 0:
-            spread = rule.mean(messages()).std(dim=0)
+            spread = rule.mean(ordinary(messages(), rule, kept)).std(dim=0)
             silence(network, spread < below * spread.max(), adam)
+
+
+def ordinary(raw: Tensor, rule: MessageRule, kept: float) -> Tensor:
+    """The edges whose messages are nearest to the median.
+
+    In close encounters networks speak a code of their own, in components that say nothing
+    elsewhere and are the loudest there: with them, standard deviations tell of encounters alone.
+
+    Args:
+        raw: φᵉ's output, shape [edges, rule.width].
+        rule: how it is read.
+        kept: the share of the edges that is returned; 1 returns all.
+    """
+    if kept == 1.0:
+        return raw
+    mean = rule.mean(raw)
+    away = (mean - mean.median(dim=0).values).abs().sum(dim=1)
+    return raw[away <= torch.quantile(away, kept)]
 
 
 def turn_to_principal_axes(

@@ -132,7 +132,7 @@ def test_records_of_other_code_are_shown_marked_until_there_are_new_ones(tmp_pat
     put(tmp_path, seed=1, r2=0.4, key=None)
     text = page(tmp_path)
     assert row(text, "Spring-2", "L1")[3] == "0.300 ± 0.141"
-    assert row(text, "Spring-2", "L1")[-1] == "laptop †"
+    assert row(text, "Spring-2", "L1")[-1] == "laptop\u00a0†"
     notes = scoreboard_tables.notes(read_board(tmp_path))
     stale, unversioned = notes.split("do not say which code")
     assert "l1-0.json" in stale and "l1-1.json" in unversioned

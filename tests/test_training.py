@@ -27,7 +27,7 @@ from symlib.recipes import (
     get_recipe,
     optimiser,
 )
-from symlib.sparsity import sparse, speaking, turn_to_principal_axes
+from symlib.sparsity import ordinary, sparse, sparsify, speaking, turn_to_principal_axes
 from symlib.training import _calmest, train
 
 PLAIN = get_recipe("fast", steps=20, batch=8, precision="float32", compiled=False)
@@ -142,6 +142,23 @@ def test_what_has_become_small_is_silenced_for_good(model):
     if model == "kl":
         # A component that says nothing has the prior's variance: it costs what cannot be saved.
         assert np.allclose(np.sort(heard.importance)[: 100 - count], 0.5)
+
+
+def test_a_component_that_speaks_in_close_encounters_alone_is_silenced():
+    network = particle_network("l1", 2)
+    messages = torch.zeros(1000, 100)
+    generator = torch.Generator().manual_seed(0)
+    messages[:, :2] = torch.randn(1000, 2, generator=generator)
+    messages[:50, 2] = 30.0  # a twentieth of the edges
+    adam, _ = optimiser(network, PLAIN)
+    assert ordinary(messages, network.rule, 1.0) is messages
+    kept = ordinary(messages, network.rule, 0.9)
+    assert len(kept) == 900 and kept[:, 2].abs().max() == 0.0
+    spread = messages.std(dim=0)
+    assert spread[2] > spread[:2].max()  # all edges taken, it would be the loudest
+    sparsify(network, lambda: messages, adam, 0.5, kept=0.9)
+    alive = (network.edge_model[-1].weight != 0).any(dim=1)
+    assert alive[:2].all() and not alive[2:].any()
 
 
 def test_alpha_arrives_at_its_value_from_above():
