@@ -116,8 +116,7 @@ show(*film_frames.stills(recording, [0, middle, len(recording) - 1]))
 # ## Summary
 #
 # - In the film, of a hundred components two come to speak and the others fall silent: as many as
-#   space has dimensions, and nobody told the network how many those are. A run as short as the one
-#   on this page may keep a third, weak one.
+#   space has dimensions, and nobody told the network how many those are.
 # - Those two are close to forces long before the predictions are good. What a message means is
 #   settled early; precision comes last, as the learning rate falls.
 #
