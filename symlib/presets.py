@@ -9,7 +9,25 @@ from dataclasses import dataclass
 from symlib.errors import UnknownChoice
 from symlib.networks import FLATHGN
 from symlib.recipes import FAST, Recipe, get_recipe
-from symlib.sparsity import SCHEDULES, sparse
+from symlib.sparsity import SparseRecipe
+
+# What `fast` becomes for each kind of message (fields of `symlib.sparsity.SparseRecipe`). L1: α₁ rises while the
+# network learns to speak at all, then arrives from above, which silences superfluous messages
+# while they are still interchangeable. KL: under the full penalty from the start a message never
+# rises above its noise, and all components collapse to the prior. So α₁ comes from below; those
+# that carry the law stay.
+SCHEDULES = {
+    "l1": {
+        "name": "sparse",
+        "alpha_start": 100.0,
+        "alpha_rise": 0.2,
+        "alpha_until": 0.8,
+        "turn_every": 300,
+        "turn_until": 0.6,
+        "silence_below": 0.5,
+    },
+    "kl": {"name": "noisy", "alpha_start": 0.01, "alpha_until": 0.5},
+}
 
 
 @dataclass(frozen=True)
@@ -93,3 +111,8 @@ def get_preset(name: "str | Preset") -> Preset:
     if name not in PRESETS:
         raise UnknownChoice("preset", name, PRESETS)
     return PRESETS[name]
+
+
+def sparse(recipe: Recipe, model: str) -> SparseRecipe:
+    """A recipe with the schedule of a kind of message, l1 or kl."""
+    return SparseRecipe(**{**recipe.to_dict(), **SCHEDULES[model]})

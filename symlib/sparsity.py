@@ -16,23 +16,6 @@ from symlib.models import GraphNetwork, MessageRule
 from symlib.recipes import Recipe
 
 ORDINARY = 0.9  # the share of messages by which components are judged, as in kept-90% fits
-# What `fast` becomes for each kind of message (fields of `SparseRecipe`). L1: α₁ rises while the
-# network learns to speak at all, then arrives from above, which silences superfluous messages
-# while they are still interchangeable. KL: under the full penalty from the start a message never
-# rises above its noise, and all components collapse to the prior. So α₁ comes from below; those
-# that carry the law stay.
-SCHEDULES = {
-    "l1": {
-        "name": "sparse",
-        "alpha_start": 100.0,
-        "alpha_rise": 0.2,
-        "alpha_until": 0.8,
-        "turn_every": 300,
-        "turn_until": 0.6,
-        "silence_below": 0.5,
-    },
-    "kl": {"name": "noisy", "alpha_start": 0.01, "alpha_until": 0.5},
-}
 
 
 @dataclass(frozen=True)
@@ -60,11 +43,6 @@ class SparseRecipe(Recipe):
         factor = super().alpha_factor(step, trivial_loss)
         rising = self.alpha_rise * self.steps
         return factor ** (step / rising) if factor > 1 and step < rising else factor
-
-
-def sparse(recipe: Recipe, model: str) -> SparseRecipe:
-    """A recipe with the schedule of a kind of message, l1 or kl."""
-    return SparseRecipe(**{**recipe.to_dict(), **SCHEDULES[model]})
 
 
 def sparsify_at(step: int, recipe, network: GraphNetwork, messages, adam) -> None:

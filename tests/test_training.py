@@ -21,13 +21,14 @@ from symlib.graphs import snapshot_graphs
 from symlib.messages import prediction_losses, record
 from symlib.models import particle_network
 from symlib.potentials import LAWS
+from symlib.presets import sparse
 from symlib.recipes import (
     Recipe,
     bear_invariant,
     get_recipe,
     optimiser,
 )
-from symlib.sparsity import ordinary, sparse, sparsify, speaking, turn_to_principal_axes
+from symlib.sparsity import ordinary, sparsify, speaking, turn_to_principal_axes
 from symlib.training import _calmest, train
 
 PLAIN = get_recipe("fast", steps=20, batch=8, precision="float32", compiled=False)
