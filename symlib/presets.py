@@ -11,11 +11,11 @@ from symlib.networks import FLATHGN
 from symlib.recipes import FAST, Recipe, get_recipe
 from symlib.sparsity import SparseRecipe
 
-# What `fast` becomes for each kind of message (fields of `symlib.sparsity.SparseRecipe`). L1: α₁ rises while the
-# network learns to speak at all, then arrives from above, which silences superfluous messages
-# while they are still interchangeable. KL: under the full penalty from the start a message never
-# rises above its noise, and all components collapse to the prior. So α₁ comes from below; those
-# that carry the law stay.
+# What `fast` becomes for each kind of message (fields of `symlib.sparsity.SparseRecipe`). L1: α₁
+# rises while the network learns to speak at all, then arrives from above, which silences
+# superfluous messages while they are still interchangeable. KL: under the full penalty from the
+# start a message never rises above its noise, and all components collapse to the prior. So α₁
+# comes from below; those that carry the law stay.
 SCHEDULES = {
     "l1": {
         "name": "sparse",

@@ -11,7 +11,7 @@ training starts and how it walks:
   not learn to see until late. Snapshots of close encounters, whose accelerations dwarf all
   others, join late.
 
-`energies` is `fast` for FlatHGN; `symlib.sparsity` has what L1 and KL messages ask for.
+`energies` is `fast` for FlatHGN; `symlib.presets` has what L1 and KL messages ask for.
 """
 
 import math
