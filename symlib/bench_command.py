@@ -23,6 +23,9 @@ def add_arguments(commands) -> None:
 
     recipe = kinds.add_parser("recipe", help="what each part of the training recipe is worth")
     recipe.add_argument("--preset", default="ci", help="ci, laptop or paper")
+    recipe.add_argument(
+        "--seeds", type=int, default=2, metavar="N", help="how many, 2 if not given"
+    )
     recipe.add_argument("--out", type=Path, metavar="FOLDER", help="for records")
     recipe.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
     recipe.add_argument("--quiet", action="store_true", help="no progress display")
@@ -58,8 +61,10 @@ def _bench_recipe(options) -> int:
     from symlib.tables import RESULTS
 
     get_preset(options.preset)
+    if options.seeds < 1:
+        raise InputError(f"--seeds: at least 1, got {options.seeds}")
     folder, cache = options.out or RESULTS / "trials", options.cache or default_cache()
-    waiting = list(recipe_trials.trials(options.preset))
+    waiting = list(recipe_trials.trials(options.preset, range(options.seeds)))
     for number, trial in enumerate(waiting, start=1):
         found, new = recipe_trials.run_trial(trial, folder, cache=cache, progress=not options.quiet)
         known = "" if new else "on record: "

@@ -10,9 +10,9 @@ from symlib.figures import BLUE, GREY, ORANGE, STYLE
 from symlib.markdown import table
 from symlib.paper import TABLE_1, cell_name
 from symlib.presets import Preset
-from symlib.recipe_trials import TRIALS, read_trials
+from symlib.recipe_trials import TRIALS, is_fresh, read_trials
 from symlib.scoreboard import spread
-from symlib.scoreboard_tables import MODELS, digits
+from symlib.scoreboard_tables import MODELS, OLD, digits
 from symlib.tables import RESULTS
 
 Group = tuple[str, int, str]
@@ -55,7 +55,7 @@ def trial_table(group: dict[str, list]) -> str:
         r2 = fits(records)
         rows.append(
             [
-                TRIALS[name][0],
+                TRIALS[name][0] + ("" if all(map(is_fresh, records)) else f"\u00a0{OLD}"),
                 f"{np.mean(r2):.4f}" + (f" ± {spread(tuple(r2)):.4f}" if len(r2) > 1 else ""),
                 " to ".join(map(str, dict.fromkeys([few[0], few[-1]]))),
                 digits(float(np.mean(loss)), 2),
@@ -79,6 +79,9 @@ def all_trials(folder: Path | None = None) -> str:
             f"{one['steps']:,} steps; the paper's R² is {theirs:.3f})"
         )
         parts.append(trial_table(group))
+    everything = [one for group in groups.values() for records in group.values() for one in records]
+    if not all(map(is_fresh, everything)):
+        parts.append(f"*{OLD} marks records of an earlier version of the code or of the recipe.*")
     parts += [f"*Left out: {problem}.*" for problem in problems]
     return "\n\n".join(parts)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from symlib import cells, recipe_trials, trial_tables
+from symlib import cells, cli, recipe_trials, trial_tables
 from symlib.errors import InputError
 from symlib.presets import PRESETS, get_preset
 from symlib.recipe_trials import TRIALS, Trial, read_trials, run_trial, trials
@@ -54,6 +54,7 @@ def test_each_trial_changes_what_it_says_and_is_no_repetition():
     # The first seed of everything comes before the second of anything.
     seeds = [trial.seed for trial in whole]
     assert seeds == sorted(seeds) and set(seeds) == set(recipe_trials.SEEDS)
+    assert {trial.seed for trial in trials("ci", range(1))} == {0}
 
 
 def test_an_unknown_trial_lists_those_there_are():
@@ -68,6 +69,11 @@ def test_the_page_shows_means_over_seeds_and_names_what_it_left_out(tmp_path):
     (tmp_path / "c.json").write_text("{")
     write_record(tmp_path / "d.json", made("unheard-of", 0, 0.5))
     text = trial_tables.all_trials(tmp_path)
+    assert f"{TRIALS['fast'][0]}\u00a0† |" in text and "† marks records" in text
+    now = Trial("charge", 2, "l1", "fast", 0).facts()
+    fresh = tmp_path / "fresh"
+    write_record(fresh / "a.json", made("fast", 0, 0.9, **now))
+    assert "†" not in trial_tables.all_trials(fresh)
     assert "0.9200 ± 0.0283" in text and "0.0040 |" in text
     assert "| 2 | 0.40 | 2 |" in text  # components that speak, loss, seeds
     assert "Left out" in text and "c.json" in text and "d.json" in text
@@ -95,3 +101,8 @@ def test_the_recipe_table_has_every_number_of_every_model():
     assert row.split("|")[2:-1] == [" – ", " – ", " 0.2 ", " 0 ", " – "]
     changed = replace(preset, recipe=replace(preset.recipe, batch=77))
     assert "77" in trial_tables.recipe_table(changed)
+
+
+def test_a_number_of_seeds_below_one_is_refused_before_any_work(capsys):
+    assert cli.main(["bench", "recipe", "--seeds", "0"]) == 2
+    assert "--seeds" in capsys.readouterr().err
