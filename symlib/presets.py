@@ -26,7 +26,14 @@ SCHEDULES = {
         "turn_until": 0.6,
         "silence_below": 0.5,
     },
-    "kl": {"name": "noisy", "alpha_start": 0.01, "alpha_until": 0.5},
+    "kl": {
+        "name": "noisy",
+        "alpha_start": 0.01,
+        "alpha_until": 0.5,
+        "turn_every": 300,
+        "turn_until": 0.6,
+        "silence_below": 0.5,
+    },
 }
 
 
