@@ -20,7 +20,11 @@ from symlib.results import read_record
 from symlib.tables import RESULTS
 
 BETTER, EQUAL, WORSE, FAILED, MISSING = "better", "equal", "worse", "failed", "not yet run"
-MARKS = (BETTER, EQUAL, WORSE, FAILED, MISSING)
+# Of the standard model's messages: the paper's point is that nothing makes them sparse, so being
+# closer to forces, or farther, is neither a success nor a failure.
+NEITHER = "neither"
+MARKS = (BETTER, EQUAL, WORSE, NEITHER, FAILED, MISSING)
+STANDARD = "standard"
 # Table 6 and the cutoff experiment: the error on halos that were not fitted.
 FORMULAS = {
     **TABLE_6,
@@ -59,7 +63,7 @@ class Entry:
         paper: the paper's value; for table 5 whether the law was recovered.
         values: one per seed that has one: R² over the kept 90% (table 1), loss (3), 1.0 for a
             law recovered and 0.0 for one not (5), error on halos not fitted (6).
-        mark: better, equal, worse, failed or not yet run, against the paper.
+        mark: better, equal, worse, neither, failed or not yet run, against the paper.
         peer: another reproduction's R², the better of force and acceleration (table 1).
         plain: R² over all points, one per seed, which is how the peer fits (table 1).
         peer_mark: `plain` against `peer`.
@@ -212,9 +216,10 @@ def _messages(row, model: str, paper: float, runs: list[Run]) -> Entry:
     values, plain = _fits(runs, "kept90"), _fits(runs, "all")
     peer = max(PEER[row][model])
     rounded = {"half_digit": 0.0005, "higher": True, "runs": len(runs)}
+    mark, peer_mark = judge(values, paper, **rounded), judge(plain, peer, **rounded)
     return Entry(
-        "1", row, model, paper, values, judge(values, paper, **rounded),
-        peer=peer, plain=plain, peer_mark=judge(plain, peer, **rounded), runs=tuple(runs),
+        "1", row, model, paper, values, _without_goal(mark, model),
+        peer=peer, plain=plain, peer_mark=_without_goal(peer_mark, model), runs=tuple(runs),
     )  # fmt: skip
 
 
@@ -235,8 +240,12 @@ def _law(row, model: str, paper: bool, runs: list[Run]) -> Entry:
         mark = FAILED if runs else MISSING
     else:
         ours = sum(values) > len(values) / 2
-        mark = EQUAL if ours == paper else BETTER if ours else WORSE
+        mark = _without_goal(EQUAL if ours == paper else BETTER if ours else WORSE, model)
     return Entry("5", row, model, paper, values, mark, runs=tuple(runs))
+
+
+def _without_goal(mark: str, model: str) -> str:
+    return NEITHER if model == STANDARD and mark in (BETTER, EQUAL, WORSE) else mark
 
 
 def _formula(name: str, paper: float, runs: list[Run]) -> Entry:

@@ -5,10 +5,17 @@ from matplotlib.figure import Figure
 
 from symlib.figures import BLUE, GREY, ORANGE, SKY, STYLE
 from symlib.paper import cell_name
-from symlib.scoreboard import BETTER, EQUAL, FAILED, MARKS, MISSING, WORSE, Board
+from symlib.scoreboard import BETTER, EQUAL, FAILED, MARKS, MISSING, NEITHER, WORSE, Board
 from symlib.scoreboard_tables import MODELS, SIGNS, TITLES
 
-COLOURS = {BETTER: BLUE, EQUAL: SKY, WORSE: ORANGE, FAILED: GREY, MISSING: "#FFFFFF"}
+COLOURS = {
+    BETTER: BLUE,
+    EQUAL: SKY,
+    WORSE: ORANGE,
+    NEITHER: "#E6E6E6",
+    FAILED: GREY,
+    MISSING: "#FFFFFF",
+}
 TABLES = ("1", "3", "5")
 
 

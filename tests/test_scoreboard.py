@@ -11,7 +11,7 @@ from regression import flaws, read_expected
 from symlib import scoreboard, scoreboard_figures, scoreboard_tables, tables
 from symlib.cells import Cell
 from symlib.results import read_record, write_record
-from symlib.scoreboard import BETTER, EQUAL, FAILED, MISSING, WORSE, judge, read_board
+from symlib.scoreboard import BETTER, EQUAL, FAILED, MISSING, NEITHER, WORSE, judge, read_board
 
 PAGES = (
     scoreboard_tables.totals,
@@ -62,7 +62,7 @@ def test_ours_is_mean_and_spread_over_seeds_of_the_better_quantity(tmp_path):
         "0.045", "0.200 ± 0.100", "▼", "8.00", "0.025",
     ]  # fmt: skip
     assert row(text, "Spring-2", "L1", 2)[2:] == ["yes", "2 of 3", "●", "laptop"]
-    assert "| Table 1: messages and forces | 32 | 0 | 0 | 1 | 0 | 31 |" in text
+    assert "| Table 1: messages and forces | 32 | 0 | 0 | 1 | 0 | 0 | 31 |" in text
 
 
 def test_a_number_goes_with_its_record(tmp_path):
@@ -253,6 +253,16 @@ def test_digits_keep_their_zeros(value, count, text):
     assert scoreboard_tables.digits(value, count) == text
 
 
+def test_messages_of_the_standard_model_are_neither_better_nor_worse(tmp_path):
+    put(tmp_path, model="standard", r2=0.99, recovered=True)
+    board = read_board(tmp_path)
+    for table, mark in (("1", NEITHER), ("3", WORSE), ("5", NEITHER)):
+        entry = next(entry for entry in board.table(table) if entry.values)
+        assert entry.mark == mark and board.count(table, mark, "standard") == 1
+    put(tmp_path, model="standard", failed="NonFiniteLoss: at step 5")
+    assert {entry.mark for entry in read_board(tmp_path).table("1")} == {FAILED, MISSING}
+
+
 def test_the_squares_say_in_words_what_they_show(tmp_path):
     put(tmp_path)
     figure, alt = scoreboard_figures.squares(read_board(tmp_path))
@@ -271,4 +281,4 @@ def test_the_chapter_shows_every_table_and_its_metrics_are_on_record():
         assert expected[f"table {table}: cells"]["value"] == len(board.table(table))
     # No value of a table is typed into the page.
     assert not re.search(r"\d\.\d{2}", source.split("# %%", 1)[1])
-    assert scoreboard.MARKS == (BETTER, EQUAL, WORSE, FAILED, MISSING)
+    assert scoreboard.MARKS == (BETTER, EQUAL, WORSE, NEITHER, FAILED, MISSING)
