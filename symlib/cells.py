@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import jax
-
 from symlib import experiments, results
 from symlib.code_version import PACKAGE, code_version
 from symlib.errors import InputError, MissingEngine, UnknownChoice
@@ -80,7 +78,7 @@ class Cell:
         """A hash of all that goes in: the law, every number of the preset, and the seed."""
         preset = grid_preset(self.preset)
         facts = [
-            law_fingerprint(self.law),
+            get_law(self.law).fingerprint(),
             [self.dim, BODIES, self.model, self.seed],
             [preset.systems, preset.steps, preset.snapshots, preset.test_snapshots],
             preset.recipe_for(self.model).to_dict(),
@@ -102,18 +100,6 @@ class Cell:
             f"symlib cell --law {self.law} --dim {self.dim} --model {self.model} "
             f"--seed {self.seed} --preset {self.preset}"
         )
-
-
-def law_fingerprint(law: str) -> str:
-    """A hash of what a law computes, the same in a terminal, a notebook and a pipe."""
-    name = "jax_pprint_use_color"
-    before = getattr(jax.config, name)
-    # It is of a program as JAX prints it, and where there is someone to look JAX prints in colour.
-    jax.config.update(name, False)
-    try:
-        return get_law(law).fingerprint()
-    finally:
-        jax.config.update(name, before)
 
 
 def grid_preset(name: str) -> Preset:

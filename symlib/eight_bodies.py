@@ -17,6 +17,7 @@ import numpy as np
 from symlib import cells, experiments, messages, results
 from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
 from symlib.paper import MESSAGE_MODELS
+from symlib.potentials import get_law
 
 KIND = "eight bodies"
 LAW, DIM, BODIES = "spring", 2, 8
@@ -42,7 +43,7 @@ class EightBodies:
         preset = cells.grid_preset(self.preset)
         facts = [
             KIND,
-            cells.law_fingerprint(LAW),
+            get_law(LAW).fingerprint(),
             [DIM, BODIES, self.model, self.seed, SAMPLE],
             [preset.systems, preset.steps, preset.snapshots, preset.test_snapshots],
             preset.recipe_for(self.model).to_dict(),

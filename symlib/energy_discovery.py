@@ -6,12 +6,10 @@ what a FlatHGN asks for in place of messages.
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from symlib import symbolic
 from symlib.energies import Energies, record_energies, symmetries, velocity_loss
 from symlib.hamiltonian import FlatHGN
-from symlib.messages import DROPPED
+from symlib.messages import near_median
 from symlib.potentials import PairPotential
 from symlib.presets import Preset
 
@@ -62,8 +60,7 @@ def regress_energies(
         (training.pair_names, training.pair_inputs, training.pair),
         (training.own_names, training.own_inputs, training.own),
     ):
-        away = np.abs(energy - np.median(energy))
-        kept = away <= np.quantile(away, 1 - DROPPED)
+        kept = near_median(energy)
         found.append(
             symbolic.regress(
                 inputs[kept],

@@ -180,16 +180,16 @@ def regress_message(
 ) -> "symbolic.Regression":
     """Symbolic regression of one message component on training examples (appendix C).
 
-    The tenth of the messages farthest from the median is left out, as in the kept-90% fits:
-    close encounters are rare, the network has seen few, and a mean absolute error would be
-    ruled by what it did not learn there. The truth plays no part in the choice.
+    Messages `near_median` are taken. One that has collapsed, the same on every edge, is its
+    constant.
     """
     bodies = snapshots.train_states.shape[1]
     count = max(1, REFIT_EDGES // (bodies * (bodies - 1)))
     training = messages_module.record(network, law, snapshots.train_states[:count])
     target = training.values[:, component]
-    away = np.abs(target - np.median(target))
-    kept = away <= np.quantile(away, 1 - messages_module.DROPPED)
+    kept = messages_module.near_median(target)
+    if not symbolic.varies(target[kept]):
+        return symbolic.constant(target[kept], training.names, engine=engine, seed=seed)
     return symbolic.regress(
         training.inputs[kept],
         target[kept],

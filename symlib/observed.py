@@ -16,7 +16,7 @@ import numpy as np
 
 from symlib.errors import InputError
 from symlib.graphs import complete_graph
-from symlib.messages import DROPPED, _raw_messages
+from symlib.messages import _raw_messages, near_median
 from symlib.models import GraphNetwork
 from symlib.symbolic import Regression, regress
 from symlib.variables import pair_names, pair_variables
@@ -189,8 +189,7 @@ def regress_messages(
 ) -> tuple[Regression, ...]:
     """An equation for each of the most significant messages, as many as space has dimensions.
 
-    As in `symlib.experiments`, the tenth of the values farthest from the median is left out:
-    close encounters are rare, and the network has learned little from the few that it saw.
+    As in `symlib.experiments`, of the values those `near_median` are taken.
 
     Args:
         network: from `symlib.training`.
@@ -201,8 +200,7 @@ def regress_messages(
     found = []
     for component in range((np.shape(states)[2] - 2) // 2):
         target = heard.values[:, component]
-        away = np.abs(target - np.median(target))
-        kept = away <= np.quantile(away, 1 - DROPPED)
+        kept = near_median(target)
         found.append(
             regress(
                 heard.inputs[kept],

@@ -160,11 +160,14 @@ class PairPotential:
         return -jax.grad(self.energy)(receiver, sender, bodies)[:dim]
 
     def fingerprint(self) -> str:
-        """A hash of what the law computes, so that stored results of another are not used."""
+        """A hash of what the law computes, so that stored results of another are not used.
+
+        It is of a program as JAX prints it, without the colours that it has in a terminal.
+        """
         state = jnp.zeros(6), jnp.ones(6)
         program = jax.make_jaxpr(lambda a, b: self.energy(a, b, 4))(*state)
         constants = [np.asarray(value).tobytes().hex() for value in program.consts]
-        text = f"{program} {constants} {self.dt} {self.softening}"
+        text = f"{program.pretty_print(use_color=False)} {constants} {self.dt} {self.softening}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

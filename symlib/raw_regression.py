@@ -21,6 +21,7 @@ import numpy as np
 
 from symlib import cells, experiments, messages, results, rollout, symbolic
 from symlib.errors import InputError
+from symlib.potentials import get_law
 from symlib.symbolic.budget import get_budget
 from symlib.variables import AXES
 
@@ -58,7 +59,7 @@ class RawExperiment:
         preset = cells.grid_preset(self.preset)
         facts = [
             KIND,
-            cells.law_fingerprint(self.law),
+            get_law(self.law).fingerprint(),
             [self.dim, self.bodies, self.seed, MATRIX_ROWS, experiments.REFIT_EDGES],
             [preset.systems, preset.steps, preset.snapshots, preset.test_snapshots],
             preset.recipe_for(MODEL).to_dict(),
@@ -237,8 +238,7 @@ def _raw_way(experiment: RawExperiment, data, preset, engine, progress) -> tuple
     states = data.train_states[: experiments.REFIT_EDGES]
     target = data.train_accelerations[: experiments.REFIT_EDGES, BODY, AXIS].astype(np.float64)
     middle = float(np.median(target))
-    away = np.abs(target - middle)
-    kept = away <= np.quantile(away, 1 - messages.DROPPED)
+    kept = messages.near_median(target)
     names = raw_names(experiment.bodies, experiment.dim)
     found = symbolic.regress(
         raw_features(states)[kept],

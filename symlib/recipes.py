@@ -49,7 +49,7 @@ class Recipe:
         calm_start: share of the snapshots, those with the smallest accelerations, that batches
             are drawn from at first.
         calm_until: fraction of the steps after which they are drawn from all.
-        turn_every: steps between two turns of L1 messages to their principal axes, and between
+        turn_every: steps between two turns of messages to their principal axes, and between
             two rounds of silencing (see `symlib.sparsity`); 0 never.
         turn_until: fraction of the steps after which they are left as they are.
         silence_below: L1 and KL components whose standard deviation is below this share of the

@@ -61,7 +61,7 @@ def sparsify_at(step: int, recipe, network: GraphNetwork, messages, adam) -> Non
 
 
 def sparsify(network: GraphNetwork, messages, adam, below: float, kept: float = 1.0) -> None:
-    """Turn L1 messages to their principal axes and silence what is small (in place).
+    """Turn messages to their principal axes and silence what is small (in place).
 
     Args:
         network: with L1 or KL messages.
@@ -73,9 +73,7 @@ def sparsify(network: GraphNetwork, messages, adam, below: float, kept: float = 
     """
     rule = network.rule
     with torch.no_grad():
-        # Noise has axes of its own: KL messages are not turned.
-        if not rule.stochastic:
-            turn_to_principal_axes(network, ordinary(messages(), rule, kept), adam)
+        turn_to_principal_axes(network, ordinary(messages(), rule, kept), adam)
         if below > 0:
             spread = rule.mean(ordinary(messages(), rule, kept)).std(dim=0)
             silence(network, spread < below * spread.max(), adam)
@@ -105,21 +103,28 @@ def turn_to_principal_axes(
     """Rotate the message space so that its axes are the messages' principal axes (in place).
 
     The network's predictions stay as they are: φᵉ's last matrix is turned by a rotation and
-    φᵛ's first one by its inverse. Adam's running means belong to the old axes and are
-    dropped; its running variances, which only set a scale, are kept.
+    φᵛ's first one by its inverse. Of KL messages the means are turned; a new axis has the mean of
+    the old log variances, weighted by its squared cosines. That is exact where axes change places
+    or are equally noisy, so turning is for the time when α₁, and with it the noise, is small.
+    Adam's running means belong to the old axes and are dropped; its running variances, which only
+    set a scale, are kept.
 
     Args:
-        network: with messages that are not drawn from a distribution.
-        raw: its messages on some edges, shape [edges, components].
+        network: with messages of rule.components numbers.
+        raw: φᵉ's output on some edges, shape [edges, rule.width].
         adam: its optimiser.
     """
     last, first = network.edge_model[-1], network.node_model[0]
+    components = network.rule.components
     with torch.no_grad():
-        centred = (raw - raw.mean(dim=0)).double()
-        axes = torch.linalg.eigh(centred.T @ centred / len(raw))[1].flip(1).to(raw.dtype)
-        last.weight.copy_(axes.T @ last.weight)
-        last.bias.copy_(axes.T @ last.bias)
-        pooled = slice(network.features, network.features + network.rule.components)
+        mean = network.rule.mean(raw)
+        centred = (mean - mean.mean(dim=0)).double()
+        axes = torch.linalg.eigh(centred.T @ centred / len(mean))[1].flip(1).to(raw.dtype)
+        turns = (axes, axes**2) if network.rule.stochastic else (axes,)
+        for weight in (last.weight, last.bias):
+            rows = zip(turns, weight.split(components), strict=True)
+            weight.copy_(torch.cat([turn.T @ part for turn, part in rows]))
+        pooled = slice(network.features, network.features + components)
         first.weight[:, pooled] = first.weight[:, pooled] @ axes
         for weight in (last.weight, last.bias, first.weight):
             if weight in adam.state:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -280,3 +281,23 @@ def test_meaning_leaves_out_docstrings_and_keeps_all_else():
 def test_an_unknown_preset_lists_those_of_the_grid():
     with pytest.raises(InputError, match="smoke, ci, laptop, paper"):
         cells.grid_preset("huge")
+
+
+def test_a_collapsed_model_is_on_record_with_its_loss_and_a_constant(tmp_path, monkeypatch):
+    """Messages that ended all equal are a result, not a failure."""
+    fit = experiments.fit_network
+
+    def silent(*arguments, **options):
+        run = fit(*arguments, **options)
+        with torch.no_grad():
+            run.network.edge_model[-1].weight.zero_()
+            run.network.edge_model[-1].bias.zero_()
+        return run
+
+    monkeypatch.setattr(experiments, "fit_network", silent)
+    assert cli.main(command(tmp_path)) == 0
+    record = read_record(CELL.path(tmp_path / "records"))
+    assert "failed" not in record and record["test_loss"] > 0
+    assert record["equation"] == "0.0" and record["complexity"] == 1
+    assert record["recovered"] is False and "constant" in record["verdict"]["reason"]
+    assert record["r2"]["force"]["kept90"] == pytest.approx(0.0, abs=1e-6)

@@ -5,9 +5,10 @@ import pytest
 import sympy as sp
 
 from symlib.errors import InputError, UnknownChoice
-from symlib.symbolic import parse_equation, recovered, regress
+from symlib.symbolic import constant, parse_equation, recovered, regress
 from symlib.symbolic.budget import BUDGETS, Budget, get_budget
 from symlib.symbolic.expressions import symbol
+from symlib.symbolic.polish import polish
 from symlib.symbolic.processes import WorkerFailed, run_worker
 from symlib.symbolic.variations import merged, variations
 
@@ -167,3 +168,31 @@ def test_variations_hold_what_a_search_tends_to_miss():
     assert parse_equation("1.1*m2*dx/r^3", NAMES) in found
     assert parse_equation("1.1*m2*(dx + 0.1*dy)/r^3 + 0.3*m1", NAMES) in found
     assert parse_equation("1.1*m2*dx/r^2 + 0.3*m1", NAMES) in found
+
+
+def test_variations_leave_out_numbers_beyond_all_measure():
+    """exp(exp(1e9)) has more digits than there is time to write."""
+    expr = parse_equation("dx*exp(r*exp(q1*exp(20.0) + 30.0)) + dy*exp(exp(9.0*r))", NAMES)
+    found = variations(expr, NAMES)
+    assert len(found) > 40
+    assert not any(e.has(sp.nan, sp.oo) for e in found)
+
+
+def test_what_the_last_round_finds_loses_the_parts_that_do_nothing():
+    X = examples()
+    y = X[:, 4] / X[:, 6] ** 3 + 0.01 * np.random.default_rng(1).normal(size=len(X))
+    kept = X[:, 6] > 0.5
+    text = "(1.1*dx + 0.02*m2 - 0.01*q1)/(r + 0.02)**3 + 0.03"
+    front = polish([text], NAMES, X[kept], y[kept], max_complexity=35, rounds=1, processes=1)
+    law = [c for c in front if c.equation.free_symbols == {symbol("dx"), symbol("r")}]
+    assert min(c.loss for c in law) < 0.01, [str(c.equation) for c in front]
+
+
+def test_a_target_that_never_varies_is_its_constant():
+    found = constant(np.full(20, 0.25), NAMES, seed=3)
+    assert found.sympy() == 0.25 and found.names == tuple(NAMES)
+    assert [row["complexity"] for row in found.rows()] == [1]
+    verdict = recovered(found, "spring", 2)
+    assert not verdict and "constant" in verdict.reason
+    with pytest.raises(InputError, match="varies"):
+        constant(np.arange(20.0), NAMES)

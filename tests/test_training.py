@@ -131,6 +131,44 @@ def test_turning_to_principal_axes_changes_no_prediction_and_orders_the_messages
     torch.testing.assert_close(spread.sum(), torch.cov(raw.T.double()).trace(), rtol=1e-4, atol=0)
 
 
+def test_turning_kl_messages_changes_no_prediction_without_noise_and_keeps_their_variances():
+    network = particle_network("kl", 2)
+    states, _ = random_snapshots(count=100)
+    graphs = snapshot_graphs(states)
+    adam, _ = optimiser(network, PLAIN)
+    before = _predict(network, states)
+    with torch.no_grad():
+        raw = network.messages(graphs.x, graphs.edge_index)
+    turn_to_principal_axes(network, raw, adam)
+    torch.testing.assert_close(_predict(network, states), before, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        turned = network.messages(graphs.x, graphs.edge_index)
+    spread = turned[:, :100].std(dim=0)
+    assert torch.all(spread[:5].diff() < 0)
+    # A new axis has a mean of the old log variances: their sum on an edge stays as it was.
+    noise, old = turned[:, 100:], raw[:, 100:]
+    torch.testing.assert_close(noise.sum(dim=1), old.sum(dim=1), rtol=1e-4, atol=1e-4)
+    assert noise.max() <= old.max() and noise.min() >= old.min()
+
+
+def test_kl_axes_that_only_change_places_take_their_noise_along():
+    network = particle_network("kl", 2)
+    adam, _ = optimiser(network, PLAIN)
+    last = network.edge_model[-1]
+    before = last.weight.clone()
+    # Independent messages, the loudest last.
+    raw = torch.zeros(4000, 200)
+    generator = torch.Generator().manual_seed(0)
+    raw[:, :100] = torch.linalg.qr(torch.randn(4000, 100, generator=generator))[0]
+    raw[:, :100] -= raw[:, :100].mean(dim=0)
+    raw[:, :100] = torch.linalg.qr(raw[:, :100])[0] * torch.arange(1.0, 101.0)
+    turn_to_principal_axes(network, raw, adam)
+    torch.testing.assert_close(last.weight[100:], before[100:].flip(0), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        last.weight[:100].abs(), before[:100].flip(0).abs(), rtol=1e-3, atol=1e-3
+    )
+
+
 @pytest.mark.parametrize("model", ["l1", "kl"])
 def test_what_has_become_small_is_silenced_for_good(model):
     data = random_snapshots(count=100)

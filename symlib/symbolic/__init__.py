@@ -13,6 +13,8 @@ from importlib import import_module
 _HOME = {
     "regress": "regression",
     "Regression": "regression",
+    "constant": "regression",
+    "varies": "checks",
     "Budget": "budget",
     "BUDGETS": "budget",
     "recovered": "verdict",

@@ -19,7 +19,7 @@ from symlib.symbolic.processes import available_cores, run_workers
 from symlib.symbolic.refit import mean_absolute_error, refit_form
 from symlib.symbolic.selection import pareto_indices, scores
 from symlib.symbolic.simplify import simplify_equation
-from symlib.symbolic.variations import variations
+from symlib.symbolic.variations import distinct, smaller, variations
 
 _WORKER = "symlib.symbolic.polish_worker"
 _MAX_CONSTANTS = 14
@@ -119,7 +119,8 @@ def polish(
         texts: what the engine found, over variables `names`.
         X, y: shape [n, len(names)] and [n]; rows in random order.
         max_complexity: more complex equations are left out.
-        rounds: how often the front's members are varied.
+        rounds: how often the front's members are varied; what came of it then loses parts that
+            do nothing, until none is left.
         processes: how many at once, default one per core.
         step: told what has been done, for a progress display.
     """
@@ -130,18 +131,26 @@ def polish(
     texts = [*texts, repr(float(np.median(y)))]
     found = _spread(request | {"vary": False}, sorted(set(texts)), X, y, processes)
     step("refit")
-    tried: set[str] = set()
     current = front(found)
-    for _ in range(rounds):
+
+    def vary(how: str, tried: set[str]) -> bool:
+        nonlocal current
         fresh = [text for text in _worth_varying(current) if text not in tried]
-        if not fresh:
-            step("vary")
-            continue
         tried.update(fresh)
-        bar = [[c.complexity, c.loss] for c in current]
-        found = _spread(request | {"vary": True, "bar": bar}, fresh, X, y, processes)
-        current = front([*current, *found])
+        if fresh:
+            bar = [[c.complexity, c.loss] for c in current]
+            found = _spread(request | {"vary": how, "bar": bar}, fresh, X, y, processes)
+            current = front([*current, *found])
+        return bool(fresh)
+
+    tried: set[str] = set()
+    for _ in range(rounds):
+        vary("every way", tried)
         step("vary")
+    # What the last round found may still have parts that do nothing.
+    tidied: set[str] = set()
+    while rounds and vary("smaller", tidied):
+        pass
     return current
 
 
@@ -200,6 +209,7 @@ def _beating(request, names, X, y, limit) -> list[sp.Expr]:
     """Variations that beat the front that they would join."""
     bar = np.array(request["bar"])
     few_X, few_y = X[:_GLANCE], y[:_GLANCE]
+    every = request["vary"] == "every way"
     out: list[sp.Expr] = []
     for text in request["equations"]:
         parent = parse_equation(text, names)
@@ -207,7 +217,8 @@ def _beating(request, names, X, y, limit) -> list[sp.Expr]:
         own = mean_absolute_error(evaluate(parent, X, names), y)
         few = mean_absolute_error(evaluate(parent, few_X, names), few_y)
         factor = own / few if few > 0 else 1.0
-        for variation in variations(parent, names):
+        ways = variations(parent, names) if every else distinct(parent, smaller(parent))
+        for variation in ways:
             # Simplifying is the dear step, so it is left to what may win: it seldom takes
             # more than `_SAVING` off the complexity of a variation.
             level = complexity(variation) - _SAVING

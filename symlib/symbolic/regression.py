@@ -20,7 +20,7 @@ from tqdm import tqdm
 from symlib.errors import InputError
 from symlib.symbolic import operon_engine, pysr_engine
 from symlib.symbolic.budget import Budget, get_budget
-from symlib.symbolic.checks import checked
+from symlib.symbolic.checks import checked, varies
 from symlib.symbolic.complexity import complexity
 from symlib.symbolic.engines import choose_engine
 from symlib.symbolic.expressions import evaluate, form_of
@@ -177,6 +177,23 @@ def regress(
     # Rounding apart, undoing the scale may add a constant: the front is formed anew.
     final = [c for c in front([c for c in final if c]) if c.complexity <= budget.max_complexity]
     return _regression(final, names, engine, seed, scale, time.perf_counter() - started)
+
+
+def constant(y, names: Sequence[str], *, engine: str = "auto", seed: int = 0) -> Regression:
+    """The outcome for a target that never varies, where there is nothing to search.
+
+    Args:
+        y: the target, shape [n], all values equal; names, engine, seed: as for `regress`.
+
+    Raises:
+        InputError: a target that varies.
+        MissingEngine: as for `regress`.
+    """
+    if varies(y):
+        raise InputError("y: varies, so a constant does not explain it")
+    value = sp.Float(float(y[0]))
+    found = [Candidate(value, complexity(value), 0.0)]
+    return _regression(found, names, choose_engine(engine, say=False), seed, 1.0, 0.0)
 
 
 def _joined(high, low, split, X, y, names) -> list[Candidate]:

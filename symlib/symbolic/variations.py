@@ -6,7 +6,9 @@ variable become a combination of two, multiply by a variable, add a constant, wr
 sums that are nearly proportional as one.
 """
 
+import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import sympy as sp
 
@@ -16,6 +18,8 @@ from symlib.symbolic.simplify import expanded
 # How far apart the ratios of two sums' coefficients may be for them to be tried as one sum.
 _PROPORTIONAL = 0.15
 _SEED_CONSTANT = 0.1
+# Of e, as a double can hold it.
+_LARGEST_EXPONENT = 700.0
 
 
 def _places(
@@ -34,7 +38,23 @@ def _replace(expr: sp.Basic, path: tuple[int, ...], new: sp.Basic) -> sp.Basic:
         return new
     args = list(expr.args)
     args[path[0]] = _replace(args[path[0]], path[1:], new)
-    return expr.func(*args)
+    return _built(expr.func, args)
+
+
+def _built(function, args: list[sp.Basic]) -> sp.Basic:
+    """function(*args), or nan where that is a number too large to be meant.
+
+    Of exp(exp(1e9)), which a change of one number can leave behind, sympy would compute every
+    digit before the point.
+    """
+    if function in (sp.exp, sp.Pow) and all(arg.is_number for arg in args):
+        try:
+            scale = 1.0 if function is sp.exp else math.log(abs(float(args[0])))
+            if not abs(scale * float(args[-1])) < _LARGEST_EXPONENT:
+                return sp.nan
+        except (TypeError, ValueError, OverflowError):
+            return sp.nan
+    return function(*args)
 
 
 def smaller(expr: sp.Expr) -> Iterator[sp.Expr]:
@@ -138,19 +158,24 @@ def merged(expr: sp.Expr) -> Iterator[sp.Expr]:
             yield sp.Add(common * (other + sp.Float(ratio) * factor), *rest)
 
 
+def distinct(expr: sp.Expr, *sources: Iterator[sp.Expr]) -> list[sp.Expr]:
+    """Finite equations of the sources, each once, in their order; without `expr` itself."""
+    found: dict[sp.Expr, None] = {}
+    for candidate in chain(*sources):
+        if candidate.free_symbols and not candidate.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
+            found.setdefault(candidate)
+    found.pop(expr, None)
+    return list(found)
+
+
 def variations(expr: sp.Expr, names: Sequence[str]) -> list[sp.Expr]:
     """All of them, each once, in a fixed order; without the equation itself."""
     variables = [symbol(name) for name in names]
-    found: dict[sp.Expr, None] = {}
-    for source in (
+    return distinct(
+        expr,
         smaller(expr),
         merged(expr),
         exponents(expr),
         larger(expr, variables),
         combinations(expr, variables),
-    ):
-        for candidate in source:
-            if candidate.free_symbols and not candidate.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
-                found.setdefault(candidate)
-    found.pop(expr, None)
-    return list(found)
+    )
