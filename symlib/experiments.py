@@ -180,14 +180,15 @@ def regress_message(
 ) -> "symbolic.Regression":
     """Symbolic regression of one message component on training examples (appendix C).
 
-    Messages `near_median` are taken. One that has collapsed, the same on every edge, is its
-    constant.
+    Messages that are `well_learned` are taken. One that has collapsed, the same on every edge,
+    is its constant.
     """
     bodies = snapshots.train_states.shape[1]
     count = max(1, REFIT_EDGES // (bodies * (bodies - 1)))
     training = messages_module.record(network, law, snapshots.train_states[:count])
     target = training.values[:, component]
-    kept = messages_module.near_median(target)
+    distance = training.inputs[:, training.names.index("r")]
+    kept = messages_module.well_learned(target, distance)
     if not symbolic.varies(target[kept]):
         return symbolic.constant(target[kept], training.names, engine=engine, seed=seed)
     return symbolic.regress(

@@ -21,6 +21,7 @@ from symlib.potentials import PairPotential, pair_forces
 from symlib.variables import pair_names, pair_variables
 
 DROPPED = 0.1  # the share of largest residuals that the authors' demonstration leaves out
+CLOSEST = 0.03  # the share of edges, those of the closest encounters, that regressions leave out
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,26 @@ def near_median(values, dropped: float = DROPPED) -> np.ndarray:
     """
     away = np.abs(values - np.median(values))
     return away <= np.quantile(away, 1 - dropped)
+
+
+def well_learned(values, distance) -> np.ndarray:
+    """Which edges a regression of messages is given.
+
+    Those that are not among the closest encounters, and of these the ones `near_median`. Where
+    forces are largest a network's messages saturate, and may even pass through the median: one
+    such edge, where a law that diverges says ten thousand, would outweigh all others.
+
+    Args:
+        values: a message component, shape [edges].
+        distance: of the two bodies, same shape.
+
+    Returns:
+        Shape [edges], bool.
+    """
+    values, distance = np.asarray(values), np.asarray(distance)
+    kept = distance >= np.quantile(distance, CLOSEST)
+    kept[kept] = near_median(values[kept])
+    return kept
 
 
 def prediction_losses(network: GraphNetwork, states, accelerations, seed: int = 0) -> dict:

@@ -16,7 +16,7 @@ import numpy as np
 
 from symlib.errors import InputError
 from symlib.graphs import complete_graph
-from symlib.messages import _raw_messages, near_median
+from symlib.messages import _raw_messages, well_learned
 from symlib.models import GraphNetwork
 from symlib.symbolic import Regression, regress
 from symlib.variables import pair_names, pair_variables
@@ -189,7 +189,7 @@ def regress_messages(
 ) -> tuple[Regression, ...]:
     """An equation for each of the most significant messages, as many as space has dimensions.
 
-    As in `symlib.experiments`, of the values those `near_median` are taken.
+    As in `symlib.experiments`, messages that are `well_learned` are taken.
 
     Args:
         network: from `symlib.training`.
@@ -200,7 +200,7 @@ def regress_messages(
     found = []
     for component in range((np.shape(states)[2] - 2) // 2):
         target = heard.values[:, component]
-        kept = near_median(target)
+        kept = well_learned(target, heard.inputs[:, heard.names.index("r")])
         found.append(
             regress(
                 heard.inputs[kept],

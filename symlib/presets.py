@@ -13,9 +13,9 @@ from symlib.sparsity import SparseRecipe
 
 # What `fast` becomes for each kind of message (fields of `symlib.sparsity.SparseRecipe`). L1: α₁
 # rises while the network learns to speak at all, then arrives from above, which silences
-# superfluous messages while they are still interchangeable. KL: under the full penalty from the
-# start a message never rises above its noise, and all components collapse to the prior. So α₁
-# comes from below; those that carry the law stay.
+# superfluous messages while they are still interchangeable. KL: at its full weight the penalty
+# bends messages that are rare and large, and where it costs more than they earn it ends them all.
+# So α₁ comes from far below and is full with the last step, when the law has long been spoken.
 SCHEDULES = {
     "l1": {
         "name": "sparse",
@@ -28,8 +28,8 @@ SCHEDULES = {
     },
     "kl": {
         "name": "noisy",
-        "alpha_start": 0.01,
-        "alpha_until": 0.5,
+        "alpha_start": 1e-4,
+        "alpha_until": 1.0,
         "turn_every": 300,
         "turn_until": 0.6,
         "silence_below": 0.5,

@@ -6,7 +6,7 @@ import pytest
 from snapshots import random_snapshots
 
 from symlib.errors import InputError
-from symlib.messages import linear_fit, prediction_losses, record
+from symlib.messages import linear_fit, near_median, prediction_losses, record, well_learned
 from symlib.models import particle_network
 from symlib.potentials import LAWS
 
@@ -94,3 +94,15 @@ def test_recording_leaves_jax_in_single_precision():
     states, _ = random_snapshots(count=2)
     record(particle_network("bottleneck", 2), LAWS["spring"], states)
     assert jax.numpy.zeros(1).dtype == "float32"
+
+
+def test_a_regression_is_spared_close_encounters_and_the_largest_messages():
+    rng = np.random.default_rng(0)
+    distance = rng.uniform(0.5, 3.0, size=1000)
+    values = rng.choice([-1.0, 1.0], size=1000) / distance**2
+    # Where the law says ten thousand, a saturated message passes through the median.
+    distance[:10], values[:10] = 0.01, 0.0
+    assert near_median(values)[:10].all() and near_median(values).sum() == 900
+    kept = well_learned(values, distance)
+    assert not kept[:10].any() and 860 < kept.sum() < 900
+    assert np.abs(values[kept]).max() < np.abs(values).max()
