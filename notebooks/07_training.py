@@ -72,9 +72,11 @@ from symlib.presets import get_preset
 # message before one has learned anything. So it rises to that schedule while the network learns
 # to speak.
 #
-# **Turn, for L1.** $\phi^e$ ends and $\phi^v$ begins with a matrix. A rotation in between changes
-# no prediction but the penalty: along the messages' principal axes few components hold what many
-# held. They are turned there every few hundred steps.
+# **Turn, for L1 and KL.** $\phi^e$ ends and $\phi^v$ begins with a matrix. A rotation in between
+# changes no prediction, but it changes what messages cost: along their principal axes few
+# components hold what many held. They are turned there every few hundred steps. KL messages have
+# noise, which has axes of its own; a turned component gets the mean of the old ones' log
+# variances, weighted by squared cosines, and while the noise is small that disturbs little.
 #
 # **Silence, for L1 and KL.** A penalty shrinks what is superfluous and never ends it, as $\phi^v$
 # can undo any shrinking with larger weights. A component whose standard deviation has fallen below
@@ -84,8 +86,14 @@ from symlib.presets import get_preset
 # component of its own that is silent elsewhere and, by its standard deviation, the loudest of all.
 # Axes and deviations are measured without those.
 #
-# **Sparsity from below, for KL.** Under the full penalty a message never rises above its noise,
-# and all components collapse to the prior. Here $\alpha_1$ comes from a hundredth of its value.
+# **Sparsity from far below, for KL.** A message pays for its size squared. Forces that are rare and
+# large are dear, so under the full penalty messages bend: they grow more slowly than the force
+# does, and $\phi^v$ straightens out what it can. And where the accelerations are small in the
+# paper's units, whatever messages say earns less than it costs, and the least of loss plus penalty
+# is silence (the fourth column below is 1 there). Neither is the law. So $\alpha_1$ comes from a
+# ten-thousandth of its value and is full with the last step: the messages are those of the
+# objective on its way to its end. This is a choice, and a trial below shows what the other one
+# gives.
 #
 # **Cheap steps.** A step is compiled once for its one shape, products of matrices are in bfloat16
 # where the processor has instructions for them, and the edges of a batch of complete graphs are
@@ -99,8 +107,9 @@ Markdown(tables.bench_training())
 #
 # Each row changes one thing and trains again from the same seeds. $R^2$ is of the most significant
 # messages against force or acceleration, whichever fits better, over the kept 90%; a component
-# speaks when its standard deviation is at least a tenth of the largest; the last number compares
-# the test loss with that of the predictor which always says the median.
+# speaks when its standard deviation is at least a tenth of the largest; the loss on the test set is
+# compared with that of the predictor which always says the median. Where messages have a price, one
+# column adds it, $\alpha_1$ at its final value, less what silent messages would pay.
 
 # %% tags=["hide-input"]
 show(*trial_tables.trial_figure())

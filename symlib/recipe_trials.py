@@ -15,9 +15,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from symlib.code_version import code_version
 from symlib.errors import InputError, UnknownChoice
 from symlib.experiments import check, fit_network, prepare
+from symlib.graphs import snapshot_graphs
 from symlib.messages import prediction_losses, record
 from symlib.presets import Preset, get_preset
 from symlib.recipes import REFERENCE, Recipe
@@ -31,7 +34,7 @@ SETTINGS = (
     ("charge", 2, "bottleneck"),
     ("spring", 2, "l1"),
     ("charge", 2, "l1"),
-    ("spring", 2, "kl"),
+    ("charge", 2, "kl"),
 )
 SEEDS = range(2)
 
@@ -81,10 +84,15 @@ TRIALS = {
         lambda recipe: replace(recipe, alpha_rise=0.0),
         ("l1",),
     ),
+    "alpha-at-half": (
+        "α₁ at its final value from half of the steps on",
+        lambda recipe: replace(recipe, alpha_until=0.5),
+        ("kl",),
+    ),
     "not-turned": (
         "messages neither turned nor silenced",
         lambda recipe: replace(recipe, turn_every=0),
-        ("l1",),
+        SPARSE,
     ),
     "not-silenced": (
         "messages turned but not silenced",
@@ -196,6 +204,7 @@ def run_trial(
         "steps": run.steps,
         "training_seconds": round(run.seconds, 1),
         **prediction_losses(run.network, data.test_states, data.test_accelerations),
+        "message_cost": message_cost(run.network, data.test_states),
         "r2": heard.r2(),
         "spectrum": heard.spread[:COMPONENTS],
         "speaking": speaking(run.network),
@@ -203,6 +212,20 @@ def run_trial(
         "provenance": provenance(time.perf_counter() - began, "symlib bench recipe"),
     }
     return read_record(write_record(trial.path(folder), plain(found))), True
+
+
+def message_cost(network, states) -> float:
+    """α₁ L_e of a network's messages beyond what silent ones cost, in units of the loss L_v.
+
+    Args:
+        network: from `symlib.training`.
+        states: test snapshots, shape [snapshots, bodies, 2 dim + 2].
+    """
+    rule, graphs = network.rule, snapshot_graphs(states)
+    with torch.no_grad():
+        raw = network.messages(graphs.x, graphs.edge_index)
+        extra = rule.penalty(raw) - rule.penalty(torch.zeros_like(raw[:1]))
+    return rule.alpha * float(extra)
 
 
 def read_trials(folder: Path) -> tuple[list[dict], list[str]]:

@@ -47,7 +47,12 @@ def heard(record: dict) -> int:
 
 
 def trial_table(group: dict[str, list]) -> str:
-    """One setting: R², components that speak, test loss, for the recipe and each change."""
+    """One setting: R², components that speak, test loss, for the recipe and each change.
+
+    Where messages have a penalty, also the loss with it; silent messages would have 1.
+    """
+    everything = [record for records in group.values() for record in records]
+    priced = any(record.get("message_cost") for record in everything)
     rows = []
     for name, records in group.items():
         loss = [record["test_loss"] / record["trivial_loss"] for record in records]
@@ -59,10 +64,21 @@ def trial_table(group: dict[str, list]) -> str:
                 f"{np.mean(r2):.4f}" + (f" ± {spread(tuple(r2)):.4f}" if len(r2) > 1 else ""),
                 " to ".join(map(str, dict.fromkeys([few[0], few[-1]]))),
                 digits(float(np.mean(loss)), 2),
+                *([_with_penalty(records)] if priced else []),
                 len(records),
             ]
         )
-    return table(["recipe", "R²", "components that speak", "loss / trivial", "seeds"], rows)
+    penalty = ["(loss + penalty) / trivial"] if priced else []
+    heads = ["recipe", "R²", "components that speak", "loss / trivial", *penalty, "seeds"]
+    return table(heads, rows)
+
+
+def _with_penalty(records: list[dict]) -> str:
+    """Loss and penalty in units of the trivial loss; a dash where a record lacks the penalty."""
+    if not all("message_cost" in record for record in records):
+        return "–"
+    sums = [(one["test_loss"] + one["message_cost"]) / one["trivial_loss"] for one in records]
+    return digits(float(np.mean(sums)), 2)
 
 
 def all_trials(folder: Path | None = None) -> str:

@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 import pytest
+import torch
+from snapshots import random_snapshots
 
 from symlib import cells, cli, recipe_trials, trial_tables
 from symlib.errors import InputError
+from symlib.models import particle_network
 from symlib.presets import PRESETS, get_preset
-from symlib.recipe_trials import TRIALS, Trial, read_trials, run_trial, trials
+from symlib.recipe_trials import TRIALS, Trial, message_cost, read_trials, run_trial, trials
 from symlib.results import write_record
 
 
@@ -85,6 +88,33 @@ def test_the_page_shows_means_over_seeds_and_names_what_it_left_out(tmp_path):
     assert len(read_trials(tmp_path)[1]) == 2
 
 
+@pytest.mark.parametrize("model", ["bottleneck", "l1", "kl"])
+def test_silent_messages_cost_nothing_and_others_what_the_penalty_says(model):
+    network = particle_network(model, 2)
+    states, _ = random_snapshots(count=20)
+    costs = message_cost(network, states)
+    assert costs == 0 if model == "bottleneck" else costs > 0
+    with torch.no_grad():
+        network.edge_model[-1].weight.zero_()
+        network.edge_model[-1].bias.zero_()
+    assert message_cost(network, states) == 0
+    if model == "kl":
+        # Two components of mean 3: 3² / 2 each.
+        with torch.no_grad():
+            network.edge_model[-1].bias[:2] = 3.0
+        assert message_cost(network, states) == pytest.approx(9.0)
+
+
+def test_where_messages_have_a_price_the_page_adds_it_to_the_loss(tmp_path):
+    write_record(tmp_path / "a.json", made("fast", 0, 0.9, message_cost=1.5))
+    write_record(tmp_path / "b.json", made("reference", 0, 0.9))
+    text = trial_tables.all_trials(tmp_path)
+    assert "(loss + penalty) / trivial" in text
+    assert "| 2 | 0.40 | 0.70 | 1 |" in text and "| 2 | 0.40 | – | 1 |" in text
+    write_record(tmp_path / "free" / "a.json", made("fast", 0, 0.9))
+    assert "penalty" not in trial_tables.all_trials(tmp_path / "free")
+
+
 def test_without_records_the_page_says_so(tmp_path):
     assert "No trial is on record" in trial_tables.all_trials(tmp_path)
     assert "No trial is on record" in trial_tables.trial_figure(tmp_path)[1]
@@ -96,7 +126,7 @@ def test_the_recipe_table_has_every_number_of_every_model():
     for name in preset.recipe.to_dict():
         assert (f"`{name}`" in text) == (name != "name")
     row = next(line for line in text.splitlines() if "`alpha_start`" in line)
-    assert row.split("|")[2:-1] == [" 1 ", " 1 ", " 100 ", " 0.01 ", " 1 "]
+    assert row.split("|")[2:-1] == [" 1 ", " 1 ", " 100 ", " 0.0001 ", " 1 "]
     row = next(line for line in text.splitlines() if "`alpha_rise`" in line)
     assert row.split("|")[2:-1] == [" – ", " – ", " 0.2 ", " 0 ", " – "]
     changed = replace(preset, recipe=replace(preset.recipe, batch=77))
