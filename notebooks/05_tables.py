@@ -106,7 +106,13 @@ Markdown(scoreboard_tables.table_3(board))
 # ## Table 5: was the law recovered?
 #
 # The paper says yes or no. We give the share of the seeds whose selected equation our verdict
-# accepts, a run that broke down being one that did not; more than half of them are a yes.
+# accepts, a run that broke down being one that did not; more than half of them are a yes. The
+# equation is fitted to messages on training data, without those of the few closest encounters and
+# without the tenth farthest from the median: there messages saturate, and an error that no network
+# had the data to avoid would decide between equations.
+#
+# KL is measured when its penalty has just reached its full weight. {doc}`07_training` says why, and
+# what becomes of it otherwise.
 
 # %% tags=["hide-input"]
 Markdown(scoreboard_tables.by_model(board, "5"))
