@@ -7,8 +7,10 @@ import sympy as sp
 from symlib.errors import InputError, UnknownChoice
 from symlib.symbolic import constant, parse_equation, recovered, regress
 from symlib.symbolic.budget import BUDGETS, Budget, get_budget
+from symlib.symbolic.complexity import complexity
 from symlib.symbolic.expressions import symbol
-from symlib.symbolic.polish import polish
+from symlib.symbolic.operon_engine import sign_products
+from symlib.symbolic.polish import Candidate, front, polish
 from symlib.symbolic.processes import WorkerFailed, run_worker
 from symlib.symbolic.variations import merged, variations
 
@@ -183,9 +185,9 @@ def test_what_the_last_round_finds_loses_the_parts_that_do_nothing():
     y = X[:, 4] / X[:, 6] ** 3 + 0.01 * np.random.default_rng(1).normal(size=len(X))
     kept = X[:, 6] > 0.5
     text = "(1.1*dx + 0.02*m2 - 0.01*q1)/(r + 0.02)**3 + 0.03"
-    front = polish([text], NAMES, X[kept], y[kept], max_complexity=35, rounds=1, processes=1)
-    law = [c for c in front if c.equation.free_symbols == {symbol("dx"), symbol("r")}]
-    assert min(c.loss for c in law) < 0.01, [str(c.equation) for c in front]
+    found = polish([text], NAMES, X[kept], y[kept], max_complexity=35, rounds=1, processes=1)
+    law = [c for c in found if c.equation.free_symbols == {symbol("dx"), symbol("r")}]
+    assert min(c.loss for c in law) < 0.01, [str(c.equation) for c in found]
 
 
 def test_a_target_that_never_varies_is_its_constant():
@@ -196,3 +198,50 @@ def test_a_target_that_never_varies_is_its_constant():
     assert not verdict and "constant" in verdict.reason
     with pytest.raises(InputError, match="varies"):
         constant(np.arange(20.0), NAMES)
+
+
+def test_products_of_signs_are_offered_to_the_search():
+    X = np.column_stack([examples(50), np.where(np.arange(50) % 2, 1.0, -1.0)])
+    X[:, 2] = np.where(np.arange(50) % 3, 1.0, -1.0)
+    names = [*NAMES, "sign0"]
+    wider, seen, meaning = sign_products(X, names)
+    # q2 is the same everywhere; a variable may have the name that would be given.
+    assert seen == [*names, "sign0x"] and meaning == {"sign0x": "(q1 * sign0)"}
+    np.testing.assert_array_equal(wider[:, -1], X[:, 2] * X[:, -1])
+    np.testing.assert_array_equal(wider[:, :-1], X)
+    assert sign_products(examples(5), NAMES)[1:] == (NAMES, {})
+
+
+def test_a_force_between_charges_is_found_though_no_charge_alone_tells_of_it():
+    rng = np.random.default_rng(2)
+    X = examples(3000)
+    X[:, 2:4] = rng.choice([-1.0, 1.0], size=(3000, 2))
+    X = X[X[:, 6] > 0.3]
+    y = X[:, 2] * X[:, 3] * (0.8 * X[:, 4] - 0.6 * X[:, 5]) / X[:, 6] ** 3
+    y += 0.05 * rng.normal(size=len(y))
+    budget = Budget(searches=4, generations=40, population=500, rounds=2, max_complexity=20)
+    found = regress(X, y, NAMES, seed=0, budget=budget, engine="operon", progress=False)
+    assert recovered(found, "charge", 2), found.equations_.to_string()
+
+
+def test_of_two_equations_of_one_complexity_the_plainer_is_taken():
+    def made(text, loss):
+        expr = parse_equation(text, NAMES)
+        return Candidate(expr, complexity(expr), loss)
+
+    fitted, whole = made("1.2*dx/r**2.95", 0.10), made("1.2*dx/r**3", 0.11)
+    assert fitted.complexity == whole.complexity
+    simple = made("1.2*dx", 0.5)
+    assert front([fitted, whole, simple]) == [simple, whole]
+    # Not where it is much worse, nor where a simpler one is better than it.
+    assert front([fitted, made("1.2*dx/r**3", 0.13)]) == [fitted]
+    assert front([whole, made("1.2*dx", 0.105)]) == [made("1.2*dx", 0.105)]
+
+
+def test_a_fitted_exponent_becomes_a_whole_one_where_that_costs_little():
+    X = examples()
+    X = X[X[:, 6] > 0.5]
+    y = X[:, 4] / X[:, 6] ** 2.99 + 0.02 * np.random.default_rng(1).normal(size=len(X))
+    found = polish(["1.1*dx/r**2.97"], NAMES, X, y, max_complexity=12, rounds=1, processes=1)
+    best = found[-1].equation
+    assert sp.Pow(symbol("r"), -3) in best.atoms(sp.Pow), [str(c.equation) for c in found]

@@ -28,6 +28,9 @@ _GLANCE = 600
 _SAVING = 3
 # The least score of an equation that is varied further.
 _WORTH = 0.005
+# Of two equations of one complexity, the one with fewer fitted constants may have an error larger
+# by this factor: r**2.95 counts like r**3, but says less.
+_PLAINER = 1.2
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,23 @@ class Candidate:
 
 
 def front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Pareto front, simplest first."""
-    ordered = sorted(candidates, key=lambda c: (c.complexity, c.loss, str(c.equation)))
+    """Pareto front, simplest first; of each complexity the plainest of the good equations."""
+    groups: dict[int, list[Candidate]] = {}
+    for c in candidates:
+        groups.setdefault(c.complexity, []).append(c)
+    ordered = [_plainest(groups[level]) for level in sorted(groups)]
     chosen = pareto_indices([c.complexity for c in ordered], [c.loss for c in ordered])
     return [ordered[i] for i in chosen]
+
+
+def _plainest(rivals: Sequence[Candidate]) -> Candidate:
+    least = min(c.loss for c in rivals)
+    good = [c for c in rivals if c.loss <= _PLAINER * least]
+    return min(good, key=lambda c: (_constants(c.equation), c.loss, str(c.equation)))
+
+
+def _constants(expr: sp.Expr) -> int:
+    return len(form_of(expr).values)
 
 
 def candidate(expr: sp.Expr, names: Sequence[str], X, y, **options) -> Candidate | None:
@@ -223,9 +239,16 @@ def _beating(request, names, X, y, limit) -> list[sp.Expr]:
             # more than `_SAVING` off the complexity of a variation.
             level = complexity(variation) - _SAVING
             loss = glance(variation, names, X, y) if level <= limit else None
-            if loss is None or not _wins(level, loss * factor, bar):
+            if loss is None:
+                continue
+            loss *= factor
+            plainer = loss <= _PLAINER * own and _constants(variation) < _constants(parent)
+            if not plainer and not _wins(level, loss, bar):
                 continue
             simpler = simplify_equation(variation)
-            if complexity(simpler) <= limit and _wins(complexity(simpler), loss * factor, bar):
+            level = complexity(simpler)
+            if level <= limit and (
+                _wins(level, loss, bar) or (plainer and level <= complexity(parent))
+            ):
                 out.append(simpler)
     return out
