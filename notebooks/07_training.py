@@ -91,9 +91,8 @@ from symlib.presets import get_preset
 # does, and $\phi^v$ straightens out what it can. And where the accelerations are small in the
 # paper's units, whatever messages say earns less than it costs, and the least of loss plus penalty
 # is silence (the fourth column below is 1 there). Neither is the law. So $\alpha_1$ comes from a
-# ten-thousandth of its value and is full with the last step: the messages are those of the
-# objective on its way to its end. This is a choice, and a trial below shows what the other one
-# gives.
+# thousandth of its value and is full with the last step: the messages are those of the objective
+# on its way to its end. This is a choice, and a trial below shows what the other one gives.
 #
 # **Cheap steps.** A step is compiled once for its one shape, products of matrices are in bfloat16
 # where the processor has instructions for them, and the edges of a batch of complete graphs are

@@ -28,7 +28,7 @@ SCHEDULES = {
     },
     "kl": {
         "name": "noisy",
-        "alpha_start": 1e-4,
+        "alpha_start": 1e-3,
         "alpha_until": 1.0,
         "turn_every": 300,
         "turn_until": 0.6,

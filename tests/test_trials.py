@@ -126,7 +126,7 @@ def test_the_recipe_table_has_every_number_of_every_model():
     for name in preset.recipe.to_dict():
         assert (f"`{name}`" in text) == (name != "name")
     row = next(line for line in text.splitlines() if "`alpha_start`" in line)
-    assert row.split("|")[2:-1] == [" 1 ", " 1 ", " 100 ", " 0.0001 ", " 1 "]
+    assert row.split("|")[2:-1] == [" 1 ", " 1 ", " 100 ", " 0.001 ", " 1 "]
     row = next(line for line in text.splitlines() if "`alpha_rise`" in line)
     assert row.split("|")[2:-1] == [" – ", " – ", " 0.2 ", " 0 ", " – "]
     changed = replace(preset, recipe=replace(preset.recipe, batch=77))
