@@ -88,11 +88,11 @@ from symlib.presets import get_preset
 #
 # **Sparsity from far below, for KL.** A message pays for its size squared. Forces that are rare and
 # large are dear, so under the full penalty messages bend: they grow more slowly than the force
-# does, and $\phi^v$ straightens out what it can. And where the accelerations are small in the
-# paper's units, whatever messages say earns less than it costs, and the least of loss plus penalty
-# is silence (the fourth column below is 1 there). Neither is the law. So $\alpha_1$ comes from a
-# thousandth of its value and is full with the last step: the messages are those of the objective
-# on its way to its end. This is a choice, and a trial below shows what the other one gives.
+# does, and $\phi^v$ straightens out what it can. On charge, in the paper's units, messages that are
+# the law even earn less than they cost: loss and penalty together are larger than for silent ones,
+# and least for bent ones (the fourth column below). So $\alpha_1$ comes from a thousandth of its
+# value and is full with the last step: the messages are those of the objective on its way to its
+# end, not at it. This is a choice, and the trials below show what others give.
 #
 # **Cheap steps.** A step is compiled once for its one shape, products of matrices are in bfloat16
 # where the processor has instructions for them, and the edges of a batch of complete graphs are
@@ -123,8 +123,11 @@ Markdown(trial_tables.all_trials())
 # Two parts stand out in every setting: starting from differences of positions, and saying only what
 # the other network cannot know. Silence makes L1 as sparse as space has dimensions, and with it in
 # place the schedule of $\alpha_1$ matters less than it did without: it decides how many components
-# are left more than how good the first ones are. Some changes are no losses at all, half the
-# learning rate on charge for one. Where there is one seed, small differences mean little.
+# are left more than how good the first ones are. Not so for KL, where a penalty that is full from
+# the start, or comes from above, ends all messages; one that is full from half of the steps on bends
+# them, though loss and penalty together are less for it; and turning, with silence, is what leaves
+# as many components as space has dimensions. Where there is one seed, small differences mean
+# little.
 #
 # ## What was tried and left out
 #
