@@ -90,7 +90,7 @@ from symlib.presets import get_preset
 # large are dear, so under the full penalty messages bend: they grow more slowly than the force
 # does, and $\phi^v$ straightens out what it can. On charge, in the paper's units, messages that are
 # the law even earn less than they cost: loss and penalty together are larger than for silent ones,
-# and least for bent ones (the fourth column below). So $\alpha_1$ comes from a thousandth of its
+# and least for bent ones (a table below adds the two). So $\alpha_1$ comes from a thousandth of its
 # value and is full with the last step: the messages are those of the objective on its way to its
 # end, not at it. This is a choice, and the trials below show what others give.
 #
