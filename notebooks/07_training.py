@@ -124,9 +124,9 @@ Markdown(trial_tables.all_trials())
 # the other network cannot know. Silence makes L1 as sparse as space has dimensions, and with it in
 # place the schedule of $\alpha_1$ matters less than it did without: it decides how many components
 # are left more than how good the first ones are. Not so for KL, where a penalty that is full from
-# the start, or comes from above, ends all messages; one that is full from half of the steps on bends
-# them, though loss and penalty together are less for it; and turning, with silence, is what leaves
-# as many components as space has dimensions. Where there is one seed, small differences mean
+# the start, or comes from above, ends all messages; one that is full from half of the steps on
+# bends them, though loss and penalty together are less for it; and turning, with silence, is what
+# leaves as many components as space has dimensions. Where there is one seed, small differences mean
 # little.
 #
 # ## What was tried and left out
