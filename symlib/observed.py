@@ -18,7 +18,7 @@ from symlib.errors import InputError
 from symlib.graphs import complete_graph
 from symlib.messages import _raw_messages, well_learned
 from symlib.models import GraphNetwork
-from symlib.symbolic import Regression, regress
+from symlib.symbolic import Regression, constant, regress, varies
 from symlib.variables import pair_names, pair_variables
 
 
@@ -189,7 +189,8 @@ def regress_messages(
 ) -> tuple[Regression, ...]:
     """An equation for each of the most significant messages, as many as space has dimensions.
 
-    As in `symlib.experiments`, messages that are `well_learned` are taken.
+    As in `symlib.experiments`, messages that are `well_learned` are taken, and one that never
+    varies, as in a network whose penalty silenced it, is its constant.
 
     Args:
         network: from `symlib.training`.
@@ -201,11 +202,15 @@ def regress_messages(
     for component in range((np.shape(states)[2] - 2) // 2):
         target = heard.values[:, component]
         kept = well_learned(target, heard.inputs[:, heard.names.index("r")])
+        names = list(heard.names)
+        if not varies(target[kept]):
+            found.append(constant(target[kept], names, engine=engine, seed=seed))
+            continue
         found.append(
             regress(
                 heard.inputs[kept],
                 target[kept],
-                list(heard.names),
+                names,
                 engine=engine,
                 seed=seed,
                 budget=budget,

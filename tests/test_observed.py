@@ -5,14 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symlib import messages
 from symlib.errors import InputError
 from symlib.networks import fresh_network
-from symlib.observed import differences, hear, read_observed
+from symlib.observed import differences, hear, read_observed, regress_messages
 from symlib.potentials import get_law
+from symlib.rollout import symbolic_dynamics
 
 EXAMPLE = Path(__file__).parents[1] / "book" / "examples" / "my_data.py"
 
@@ -125,6 +127,17 @@ def test_what_is_heard_is_what_is_recorded_where_the_law_is_known(model, dim):
 def test_states_of_another_dimension_are_refused():
     with pytest.raises(InputError, match="for this network"):
         hear(fresh_network("bottleneck", 3), states()[0])
+
+
+def test_silent_messages_are_constants_and_their_dynamics_stand_still():
+    network, seen = fresh_network("bottleneck", 2), states()[0].astype(np.float32)
+    with torch.no_grad():
+        network.edge_model[-1].weight.zero_()
+        network.edge_model[-1].bias.copy_(torch.tensor([0.5, 0.0]))
+    equations = regress_messages(network, seen, engine="operon", progress=False)
+    assert sorted(equation.predict(np.ones((1, 7)))[0] for equation in equations) == [0.0, 0.5]
+    dynamics = symbolic_dynamics(equations, seen, np.ones((len(seen), 4, 2)))
+    assert np.array_equal(dynamics(seen), np.zeros((len(seen), 4, 2)))
 
 
 @pytest.mark.slow

@@ -112,8 +112,9 @@ def test_close_encounters_join_late():
     assert np.all(np.diff(largest[order]) >= 0)
 
 
-def test_turning_to_principal_axes_changes_no_prediction_and_orders_the_messages():
-    network = particle_network("l1", 2)
+def turned_once(model):
+    """Messages [edges, components] before and after a turn that must change no prediction."""
+    network = particle_network(model, 2)
     states, _ = random_snapshots(count=100)
     graphs = snapshot_graphs(states)
     adam, _ = optimiser(network, PLAIN)
@@ -123,7 +124,11 @@ def test_turning_to_principal_axes_changes_no_prediction_and_orders_the_messages
     turn_to_principal_axes(network, raw, adam)
     torch.testing.assert_close(_predict(network, states), before, rtol=1e-4, atol=1e-5)
     with torch.no_grad():
-        turned = network.messages(graphs.x, graphs.edge_index)
+        return raw, network.messages(graphs.x, graphs.edge_index)
+
+
+def test_turning_to_principal_axes_changes_no_prediction_and_orders_the_messages():
+    raw, turned = turned_once("l1")
     covariance = torch.cov(turned.T.double())
     spread = covariance.diagonal().clone()
     assert torch.all(spread[:5].diff() < 0)
@@ -132,17 +137,7 @@ def test_turning_to_principal_axes_changes_no_prediction_and_orders_the_messages
 
 
 def test_turning_kl_messages_changes_no_prediction_without_noise_and_keeps_their_variances():
-    network = particle_network("kl", 2)
-    states, _ = random_snapshots(count=100)
-    graphs = snapshot_graphs(states)
-    adam, _ = optimiser(network, PLAIN)
-    before = _predict(network, states)
-    with torch.no_grad():
-        raw = network.messages(graphs.x, graphs.edge_index)
-    turn_to_principal_axes(network, raw, adam)
-    torch.testing.assert_close(_predict(network, states), before, rtol=1e-4, atol=1e-5)
-    with torch.no_grad():
-        turned = network.messages(graphs.x, graphs.edge_index)
+    raw, turned = turned_once("kl")
     spread = turned[:, :100].std(dim=0)
     assert torch.all(spread[:5].diff() < 0)
     # A new axis has a mean of the old log variances: their sum on an edge stays as it was.
