@@ -22,14 +22,20 @@ def add_arguments(commands) -> None:
     training.set_defaults(run=_bench_training)
 
     recipe = kinds.add_parser("recipe", help="what each part of the training recipe is worth")
-    recipe.add_argument("--preset", default="ci", help="ci, laptop or paper")
-    recipe.add_argument(
-        "--seeds", type=int, default=2, metavar="N", help="how many, 2 if not given"
+    _add_trials(recipe, _bench_recipe, preset="ci", seeds=2)
+    steps = kinds.add_parser("steps", help="how far the loss falls with more training steps")
+    _add_trials(steps, _bench_steps, preset="laptop", seeds=1)
+
+
+def _add_trials(parser, run, *, preset: str, seeds: int) -> None:
+    parser.add_argument("--preset", default=preset, help="ci, laptop or paper")
+    parser.add_argument(
+        "--seeds", type=int, default=seeds, metavar="N", help=f"how many, {seeds} if not given"
     )
-    recipe.add_argument("--out", type=Path, metavar="FOLDER", help="for records")
-    recipe.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
-    recipe.add_argument("--quiet", action="store_true", help="no progress display")
-    recipe.set_defaults(run=_bench_recipe)
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for records")
+    parser.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
+    parser.add_argument("--quiet", action="store_true", help="no progress display")
+    parser.set_defaults(run=run)
 
 
 def _bench_simulate(options) -> int:
@@ -55,18 +61,33 @@ def _bench_training(options) -> int:
 
 
 def _bench_recipe(options) -> int:
-    from symlib import recipe_trials
+    from symlib.recipe_trials import trials
+
+    return _run_trials(options, trials, "trials", "symlib bench recipe")
+
+
+def _bench_steps(options) -> int:
+    from symlib.recipe_trials import steps_trials
+
+    return _run_trials(options, steps_trials, "steps", "symlib bench steps")
+
+
+def _run_trials(options, trials, name: str, command: str) -> int:
+    """Run what `trials(preset, seeds)` gives, records going to book/results/`name`."""
     from symlib.experiments import default_cache
     from symlib.presets import get_preset
+    from symlib.recipe_trials import line, run_trial
     from symlib.tables import RESULTS
 
     get_preset(options.preset)
     if options.seeds < 1:
         raise InputError(f"--seeds: at least 1, got {options.seeds}")
-    folder, cache = options.out or RESULTS / "trials", options.cache or default_cache()
-    waiting = list(recipe_trials.trials(options.preset, range(options.seeds)))
+    folder, cache = options.out or RESULTS / name, options.cache or default_cache()
+    waiting = list(trials(options.preset, range(options.seeds)))
     for number, trial in enumerate(waiting, start=1):
-        found, new = recipe_trials.run_trial(trial, folder, cache=cache, progress=not options.quiet)
+        found, new = run_trial(
+            trial, folder, cache=cache, progress=not options.quiet, command=command
+        )
         known = "" if new else "on record: "
-        print(f"{number} of {len(waiting)}: {known}{recipe_trials.line(found)}", flush=True)
+        print(f"{number} of {len(waiting)}: {known}{line(found)}", flush=True)
     return 0
