@@ -78,7 +78,9 @@ Markdown(goals.goals_table(board))
 # one per dimension. Ours is that of force or acceleration, whichever is better, since $\phi^v$
 # knows the receiver's mass; beside the paper's over the 90% with the smallest residuals, as its
 # public demonstration fits it, and beside that of an independent reproduction over all points, as
-# that one fits it. That reproduction kept the best of several runs; ours are means.
+# that one fits it. That reproduction kept the best of several runs; ours are means. Over all points
+# the few closest encounters decide on charge, 1/r² and 1/r:
+# {doc}`the next page <06_equations>` shows how few they are.
 #
 # Ours are close to forces even in the standard model. Its recipe is that of the bottleneck, which
 # keeps $\phi^e$ and $\phi^v$ from saying twice what one of them knows: with no penalty at all, that

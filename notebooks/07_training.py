@@ -22,7 +22,7 @@
 # - **In the paper:** appendix A.1 of {cite:t}`cranmer2020discovering`
 # - **You need:** {doc}`the first chapter <01_nbody>`
 # - **Time to read:** 8 minutes. **Time to run:** seconds, since this page only reads records;
-#   `symlib bench recipe` makes them, in about an hour on two cores
+#   `symlib bench recipe` and `symlib bench steps` make them, in about an hour each on two cores
 
 # %% tags=["parameters"]
 preset = "ci"  # nothing is trained here: what is shown are records
@@ -32,7 +32,7 @@ engine = "auto"
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from symlib import tables, trial_tables
+from symlib import steps_figures, tables, trial_tables
 from symlib.book import record_metrics, show
 from symlib.presets import get_preset
 
@@ -157,10 +157,12 @@ Markdown(trial_tables.recipe_table(get_preset("laptop")))
 
 # %% tags=["remove-cell"]
 groups, problems = trial_tables.trials_on_record()
+lengths, more = steps_figures.steps_on_record()
 record_metrics(
     "07_training",
     {
-        "unreadable records": len(problems),
+        "unreadable records": len(problems + more),
+        "lengths of training on record": sum(map(len, lengths.values())),
         "settings on record": len(groups),
         "trials on record": sum(
             len(records)

@@ -15,6 +15,7 @@ from symlib import (
     cells,
     cli,
     eight_bodies,
+    encounters,
     equation_figures,
     equation_records,
     equation_tables,
@@ -519,3 +520,47 @@ def test_the_chapter_shows_every_table_and_its_metrics_are_on_record():
     )
     # No measured number is typed into the page.
     assert not re.search(r"^# .*\d\.\d", source.split("# %%", 1)[1], re.M)
+
+
+@given(
+    st.integers(1, 300),
+    st.integers(2, 3),
+    st.integers(0, 2**16),
+)
+def test_the_largest_forces_hold_the_most_variance(count, dim, seed):
+    forces = np.random.default_rng(seed).standard_cauchy((count + 1, dim))
+    held = encounters.variance_held(forces)
+    assert held.shape == (count + 1,) and held[-1] == pytest.approx(1)
+    gains = np.diff(held, prepend=0)
+    assert np.all(gains >= 0) and np.all(np.diff(gains) <= 1e-12)
+    # Whichever of them, as many others hold no more.
+    n = seed % count + 1
+    squares = ((forces - forces.mean(axis=0)) ** 2).sum(axis=1)
+    assert held[n - 1] >= squares[:n].sum() / squares.sum() - 1e-12
+    assert encounters.held_by(held, n / (count + 1)) == held[n - 1]
+    assert encounters.held_by(held, 0.0) == held[0]
+
+
+def test_one_encounter_holds_what_it_is_worth():
+    forces = np.zeros((1000, 2))
+    forces[7] = 3, 4
+    held = encounters.variance_held(forces)
+    # Its share: its squared distance from the mean, 25 (1 - 1/n)², of 25 (1 - 1/n).
+    assert encounters.held_by(held) == pytest.approx(0.999)
+    figure, words = encounters.encounter_figure({"$1/r$": held, "spring": held})
+    assert len(figure.axes[0].lines) == 3 and "1/r 100%" in words and "$" not in words
+
+
+def test_forces_that_hold_no_variance_are_refused():
+    for forces in (np.ones((5, 2)), np.full((5, 2), np.nan), np.zeros((0, 2)), np.ones(4)):
+        with pytest.raises(InputError, match="forces"):
+            encounters.variance_held(forces)
+
+
+def test_edge_forces_are_those_on_the_receiver():
+    states = random_snapshots("r2", count=6)[0]
+    forces = encounters.edge_forces(LAWS["r2"], states)
+    assert forces.shape == (6 * 4 * 3, 2)
+    # Newton's third law: they sum to nothing in every snapshot.
+    total = forces.reshape(6, 12, 2).sum(axis=1)
+    np.testing.assert_allclose(total, 0, atol=1e-9 * np.abs(forces).max())

@@ -6,11 +6,20 @@ import pytest
 import torch
 from snapshots import random_snapshots
 
-from symlib import cells, cli, recipe_trials, trial_tables
+from symlib import cells, cli, recipe_trials, steps_figures, trial_tables
 from symlib.errors import InputError
 from symlib.models import particle_network
+from symlib.paper import TABLE_3
 from symlib.presets import PRESETS, get_preset
-from symlib.recipe_trials import TRIALS, Trial, message_cost, read_trials, run_trial, trials
+from symlib.recipe_trials import (
+    TRIALS,
+    Trial,
+    message_cost,
+    read_trials,
+    run_trial,
+    steps_trials,
+    trials,
+)
 from symlib.results import write_record
 
 
@@ -133,6 +142,59 @@ def test_the_recipe_table_has_every_number_of_every_model():
     assert "77" in trial_tables.recipe_table(changed)
 
 
-def test_a_number_of_seeds_below_one_is_refused_before_any_work(capsys):
-    assert cli.main(["bench", "recipe", "--seeds", "0"]) == 2
+def test_fewer_and_more_steps_change_the_number_of_steps_alone():
+    whole = list(steps_trials("laptop"))
+    assert len(whole) == len(set(whole)) and not set(whole) & set(trials("laptop"))
+    shipped = get_preset("laptop").recipe.to_dict()
+    for trial in whole:
+        recipe = trial.recipe().to_dict()
+        assert {**recipe, "steps": shipped["steps"]} == shipped
+    lengths = [trial.recipe().steps / shipped["steps"] for trial in whole]
+    assert lengths == sorted(lengths) and set(lengths) == {0.25, 1, 4}
+    # Only where the paper's loss means something: no rare encounters.
+    assert {trial.law for trial in whole} == {"spring", "r1", "discontinuous"}
+
+
+def test_lengths_of_training_leave_records_and_are_not_trained_twice(tmp_path, smoke, capsys):
+    command = ["bench", "steps", "--preset", "smoke", "--out", str(tmp_path / "steps")]
+    command += ["--cache", str(tmp_path / "cache"), "--quiet"]
+    assert cli.main(command) == 0
+    first = capsys.readouterr().out
+    assert first.count("\n") == 9 and "on record" not in first
+    assert cli.main(command) == 0
+    assert capsys.readouterr().out.count("on record") == 9
+    records, problems = read_trials(tmp_path / "steps")
+    assert len(records) == 9 and not problems
+    assert {one["provenance"]["command"] for one in records} == {"symlib bench steps"}
+    text = steps_figures.steps_table(tmp_path / "steps")
+    for one in records:
+        assert f"| {one['steps']:,} |" in text
+
+
+def test_losses_stand_beside_the_papers_in_the_order_of_steps(tmp_path):
+    now = Trial("spring", 2, "bottleneck", "fast", 0, "laptop").facts()
+    common = {"law": "spring", "model": "bottleneck", "preset": "laptop", "training_seconds": 630.0}
+    for name, steps, loss, facts in (
+        ("four-times-steps", 160_000, 0.0321, {}),
+        ("fast", 40_000, 0.0654, now),
+    ):
+        one = made(name, 0, 0.99, **{**common, "steps": steps, "test_loss": loss, **facts})
+        write_record(tmp_path / f"{name}.json", one)
+    (tmp_path / "torn.json").write_text("{")
+    text = steps_figures.steps_table(tmp_path)
+    theirs = TABLE_3["spring", 2]["bottleneck"]
+    assert f"| 40,000 | 10 | 0.0654 | {theirs} | 0.9900 | 0 |" in text
+    assert f"| 160,000 | 10 | 0.0321 † | {theirs} |" in text and "† marks records" in text
+    assert text.index("40,000") < text.index("160,000") and "torn.json" in text
+    figure, words = steps_figures.steps_figure(tmp_path)
+    ours, paper = figure.axes[0].lines
+    assert list(ours.get_xdata()) == [40_000, 160_000] and list(paper.get_ydata()) == [theirs] * 2
+    assert "0.0654 at 40,000, 0.0321 at 160,000" in words
+    assert "No trial" in steps_figures.steps_table(tmp_path / "empty")
+    assert "No trial" in steps_figures.steps_figure(tmp_path / "empty")[1]
+
+
+@pytest.mark.parametrize("kind", ["recipe", "steps"])
+def test_a_number_of_seeds_below_one_is_refused_before_any_work(kind, capsys):
+    assert cli.main(["bench", kind, "--seeds", "0"]) == 2
     assert "--seeds" in capsys.readouterr().err
