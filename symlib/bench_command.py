@@ -23,7 +23,9 @@ def add_arguments(commands) -> None:
 
     recipe = kinds.add_parser("recipe", help="what each part of the training recipe is worth")
     _add_trials(recipe, _bench_recipe, preset="ci", seeds=2)
-    steps = kinds.add_parser("steps", help="how far the loss falls with more training steps")
+    steps = kinds.add_parser(
+        "steps", help="how far the loss falls with more and with more exact steps"
+    )
     _add_trials(steps, _bench_steps, preset="laptop", seeds=1)
 
 

@@ -1,11 +1,11 @@
-"""How far the loss falls with more training steps, as a table and a figure made from records."""
+"""How far the loss falls with more and with more exact steps: a table and a figure of records."""
 
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from symlib.figures import BLUE, GREY, ORANGE, grid, styled
+from symlib.figures import BLUE, GREEN, GREY, ORANGE, grid, styled
 from symlib.markdown import table
 from symlib.paper import TABLE_3, cell_name
 from symlib.recipe_trials import STEPS, is_fresh, read_trials
@@ -14,6 +14,11 @@ from symlib.tables import RESULTS
 from symlib.trial_tables import fits
 
 TICKS = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1, 2, 5))
+# Whether the last third is in float32 -> colour, marker and line, label.
+SERIES = {
+    False: (BLUE, "o-", "ours, bfloat16"),
+    True: (GREEN, "s:", "ours, the last third in float32"),
+}
 NONE = "*No trial of fewer or more steps is on record yet.*"
 
 
@@ -50,6 +55,7 @@ def steps_table(folder: Path | None = None) -> str:
                     cell_name(law, dim),
                     MODELS[model],
                     f"{record['steps']:,}",
+                    "float32" if _late(record) else "as the rest",
                     f"{record['training_seconds'] / 60:.0f}",
                     digits(record["test_loss"], 3) + old,
                     digits(theirs, 2),
@@ -57,7 +63,17 @@ def steps_table(folder: Path | None = None) -> str:
                     record["seed"],
                 ]
             )
-    heads = ["cell", "model", "steps", "minutes", "loss", "paper's loss", "R²", "seed"]
+    heads = [
+        "cell",
+        "model",
+        "steps",
+        "last third",
+        "minutes",
+        "loss",
+        "paper's loss",
+        "R²",
+        "seed",
+    ]
     parts = [table(heads, rows) if rows else NONE]
     if stale:
         parts.append(f"*{OLD} marks records of an earlier version of the code or of the recipe.*")
@@ -74,7 +90,13 @@ def steps_figure(folder: Path | None = None) -> tuple[Figure, str]:
         theirs = TABLE_3[law, dim][model]
         steps = [record["steps"] for record in records]
         losses = [record["test_loss"] for record in records]
-        panel.loglog(steps, losses, "o-", color=BLUE, ms=6, lw=1.2, label="ours")
+        for late, (colour, marker, label) in SERIES.items():
+            runs = [record for record in records if _late(record) == late]
+            panel.loglog(
+                [record["steps"] for record in runs],
+                [record["test_loss"] for record in runs],
+                marker, color=colour, ms=6, lw=1.2, label=label,
+            )  # fmt: skip
         panel.axhline(theirs, color=ORANGE, ls="--", lw=1.8, label="the paper's, Table 3")
         panel.set(title=f"{cell_name(law, dim)}, {MODELS[model]}", xlabel="training steps")
         panel.set_xlim(min(steps) / 1.6, max(steps) * 1.6)
@@ -87,12 +109,20 @@ def steps_figure(folder: Path | None = None) -> tuple[Figure, str]:
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         panel.yaxis.set_minor_formatter(NullFormatter())
         panel.grid(axis="y", color=GREY, alpha=0.3, lw=0.5)
-        ours = ", ".join(f"{digits(one['test_loss'], 3)} at {one['steps']:,}" for one in records)
+        ours = ", ".join(
+            f"{digits(one['test_loss'], 3)} at {one['steps']:,}{' float32' * _late(one)}"
+            for one in records
+        )
         said.append(f"{cell_name(law, dim)} {MODELS[model]}: {ours}, paper {digits(theirs, 2)}")
     panels[0].set_ylabel("test loss (dimensionless)")
     if groups:
-        panels[0].legend(loc="best", fontsize=8)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure, (
         "Test loss against the number of training steps on logarithmic axes, one panel a law, the "
         f"paper's loss as a dashed line. {'; '.join(said) or 'No trial is on record'}."
     )
+
+
+def _late(record: dict) -> bool:
+    return record["recipe"]["float32_from"] < 1

@@ -142,13 +142,15 @@ def test_the_recipe_table_has_every_number_of_every_model():
     assert "77" in trial_tables.recipe_table(changed)
 
 
-def test_fewer_and_more_steps_change_the_number_of_steps_alone():
+def test_fewer_and_more_steps_change_nothing_but_steps_and_digits():
     whole = list(steps_trials("laptop"))
     assert len(whole) == len(set(whole)) and not set(whole) & set(trials("laptop"))
     shipped = get_preset("laptop").recipe.to_dict()
     for trial in whole:
         recipe = trial.recipe().to_dict()
-        assert {**recipe, "steps": shipped["steps"]} == shipped
+        kept = {name: shipped[name] for name in ("steps", "float32_from")}
+        assert {**recipe, **kept} == shipped
+        assert recipe["float32_from"] == (2 / 3 if "float32" in trial.name else 1)
     lengths = [trial.recipe().steps / shipped["steps"] for trial in whole]
     assert lengths == sorted(lengths) and set(lengths) == {0.25, 1, 4}
     # Only where the paper's loss means something: no rare encounters.
@@ -160,11 +162,11 @@ def test_lengths_of_training_leave_records_and_are_not_trained_twice(tmp_path, s
     command += ["--cache", str(tmp_path / "cache"), "--quiet"]
     assert cli.main(command) == 0
     first = capsys.readouterr().out
-    assert first.count("\n") == 9 and "on record" not in first
+    assert first.count("\n") == 15 and "on record" not in first
     assert cli.main(command) == 0
-    assert capsys.readouterr().out.count("on record") == 9
+    assert capsys.readouterr().out.count("on record") == 15
     records, problems = read_trials(tmp_path / "steps")
-    assert len(records) == 9 and not problems
+    assert len(records) == 15 and not problems
     assert {one["provenance"]["command"] for one in records} == {"symlib bench steps"}
     text = steps_figures.steps_table(tmp_path / "steps")
     for one in records:
@@ -174,22 +176,29 @@ def test_lengths_of_training_leave_records_and_are_not_trained_twice(tmp_path, s
 def test_losses_stand_beside_the_papers_in_the_order_of_steps(tmp_path):
     now = Trial("spring", 2, "bottleneck", "fast", 0, "laptop").facts()
     common = {"law": "spring", "model": "bottleneck", "preset": "laptop", "training_seconds": 630.0}
-    for name, steps, loss, facts in (
-        ("four-times-steps", 160_000, 0.0321, {}),
-        ("fast", 40_000, 0.0654, now),
+    for name, steps, loss, exact, facts in (
+        ("four-times-steps", 160_000, 0.0321, 1.0, {}),
+        ("fast", 40_000, 0.0654, 1.0, now),
+        ("float32-late", 40_000, 0.0512, 2 / 3, {}),
     ):
-        one = made(name, 0, 0.99, **{**common, "steps": steps, "test_loss": loss, **facts})
+        about = {"steps": steps, "test_loss": loss, "recipe": {"float32_from": exact}}
+        one = made(name, 0, 0.99, **{**common, **about, **facts})
         write_record(tmp_path / f"{name}.json", one)
     (tmp_path / "torn.json").write_text("{")
     text = steps_figures.steps_table(tmp_path)
     theirs = TABLE_3["spring", 2]["bottleneck"]
-    assert f"| 40,000 | 10 | 0.0654 | {theirs} | 0.9900 | 0 |" in text
-    assert f"| 160,000 | 10 | 0.0321 † | {theirs} |" in text and "† marks records" in text
+    assert f"| 40,000 | as the rest | 10 | 0.0654 | {theirs} | 0.9900 | 0 |" in text
+    assert f"| 40,000 | float32 | 10 | 0.0512 † | {theirs} |" in text
+    assert (
+        f"| 160,000 | as the rest | 10 | 0.0321 † | {theirs} |" in text
+        and "† marks records" in text
+    )
     assert text.index("40,000") < text.index("160,000") and "torn.json" in text
     figure, words = steps_figures.steps_figure(tmp_path)
-    ours, paper = figure.axes[0].lines
+    ours, exact, paper = figure.axes[0].lines
+    assert list(exact.get_ydata()) == [0.0512]
     assert list(ours.get_xdata()) == [40_000, 160_000] and list(paper.get_ydata()) == [theirs] * 2
-    assert "0.0654 at 40,000, 0.0321 at 160,000" in words
+    assert "0.0654 at 40,000, 0.0512 at 40,000 float32, 0.0321 at 160,000" in words
     assert "No trial" in steps_figures.steps_table(tmp_path / "empty")
     assert "No trial" in steps_figures.steps_figure(tmp_path / "empty")[1]
 
