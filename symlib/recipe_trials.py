@@ -38,7 +38,8 @@ SETTINGS = (
     ("charge", 2, "kl"),
 )
 SEEDS = range(2)
-# Where the loss is above the paper's though no rare encounters rule it: is it for want of steps, or of digits?
+# Where the loss is above the paper's though no rare encounters rule it: is it for want of steps, or
+# of digits?
 STEPS_SETTINGS = tuple((law, 2, "bottleneck") for law in ("spring", "r1", "discontinuous"))
 
 
