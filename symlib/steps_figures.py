@@ -56,24 +56,13 @@ def steps_table(folder: Path | None = None) -> str:
                     MODELS[model],
                     f"{record['steps']:,}",
                     "float32" if _late(record) else "as the rest",
-                    f"{record['training_seconds'] / 60:.0f}",
                     digits(record["test_loss"], 3) + old,
                     digits(theirs, 2),
                     f"{fits([record])[0]:.4f}",
                     record["seed"],
                 ]
             )
-    heads = [
-        "cell",
-        "model",
-        "steps",
-        "last third",
-        "minutes",
-        "loss",
-        "paper's loss",
-        "R²",
-        "seed",
-    ]
+    heads = ["cell", "model", "steps", "last third", "loss", "paper's loss", "R²", "seed"]
     parts = [table(heads, rows) if rows else NONE]
     if stale:
         parts.append(f"*{OLD} marks records of an earlier version of the code or of the recipe.*")
