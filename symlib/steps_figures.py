@@ -16,7 +16,7 @@ from symlib.trial_tables import fits
 TICKS = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1, 2, 5))
 # Whether the last third is in float32 -> colour, marker and line, label.
 SERIES = {
-    False: (BLUE, "o-", "ours, bfloat16"),
+    False: (BLUE, "o-", "ours, the recipe"),
     True: (GREEN, "s:", "ours, the last third in float32"),
 }
 NONE = "*No trial of fewer or more steps is on record yet.*"
