@@ -150,6 +150,7 @@ Markdown(trial_tables.recipe_table(get_preset("laptop")))
 #
 # - Most of the work of training was learning what can be said beforehand: positions matter by their
 #   differences, and a message need not tell a body what it knows of itself.
+# - Messages become forces long before the loss has fallen as far as it can.
 # - Sparse messages come from an order of events more than from a weight of the penalty: few
 #   directions first, then silence for the rest, then precision.
 #
