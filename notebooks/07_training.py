@@ -140,6 +140,27 @@ Markdown(trial_tables.all_trials())
 # close encounter's range to $\phi^e$. For FlatHGN, GELU in place of ReLU was the largest
 # gain: a force that is the derivative of a piecewise linear function has steps in it.
 #
+# ## What the loss wants
+#
+# {doc}`The scoreboard <05_tables>` has losses above the paper's on spring, 1/r and the discontinuous
+# law. Is training too short, or are three digits too few, which is what bfloat16 has? The recipe
+# with a quarter of the steps of the preset `laptop`, with all, and with four times as many; and with
+# products of matrices in float32 in the last third:
+
+# %% tags=["hide-input"]
+show(*steps_figures.steps_figure())
+
+# %% [markdown]
+# *Test loss of the bottleneck model against training steps; less is better.*
+
+# %% tags=["hide-input"]
+Markdown(steps_figures.steps_table())
+
+# %% [markdown]
+# Either helps, and neither alone is enough: more steps everywhere, float32 least on the
+# discontinuous law. What they buy is the loss only. $R^2$ has long arrived: messages are forces
+# well before the loss stops falling, and for reading off a law nothing is missing.
+#
 # ## The recipe, in numbers
 
 # %% tags=["hide-input"]
