@@ -142,10 +142,10 @@ Markdown(trial_tables.all_trials())
 #
 # ## What the loss wants
 #
-# {doc}`The scoreboard <05_tables>` has losses above the paper's on spring, 1/r and the discontinuous
-# law. Is training too short, or are three digits too few, which is what bfloat16 has? The recipe
-# with a quarter of the steps of the preset `laptop`, with all, and with four times as many; and with
-# products of matrices in float32 in the last third:
+# {doc}`The scoreboard <05_tables>` has losses above the paper's on spring, 1/r and the
+# discontinuous law. Is training too short, or are three digits too few, which is what bfloat16 has?
+# The recipe with a quarter of the steps of the preset `laptop`, with all, and with four times as
+# many; and with products of matrices in float32 in the last third:
 
 # %% tags=["hide-input"]
 show(*steps_figures.steps_figure())
