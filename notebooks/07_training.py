@@ -158,9 +158,9 @@ Markdown(steps_figures.steps_table())
 
 # %% [markdown]
 # Either helps, and neither alone is enough: more steps everywhere, float32 least on the
-# discontinuous law. Together, tried on springs alone, they reach the paper's loss; by one seed each.
-# What they buy is the loss only. $R^2$ has long arrived: messages are forces well before the loss
-# stops falling, and for reading off a law nothing is missing.
+# discontinuous law. Together, tried on springs alone and with one seed, they reach the paper's
+# loss. What they buy is the loss only. $R^2$ has long arrived: messages are forces well before the
+# loss stops falling, and for reading off a law nothing is missing.
 #
 # ## The recipe, in numbers
 

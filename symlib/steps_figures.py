@@ -55,7 +55,7 @@ def steps_table(folder: Path | None = None) -> str:
                     cell_name(law, dim),
                     MODELS[model],
                     f"{record['steps']:,}",
-                    "float32" if _late(record) else "as the rest",
+                    "float32" if _late(record) else "same",
                     digits(record["test_loss"], 3) + old,
                     digits(theirs, 2),
                     f"{fits([record])[0]:.4f}",

@@ -187,9 +187,9 @@ def test_losses_stand_beside_the_papers_in_the_order_of_steps(tmp_path):
     (tmp_path / "torn.json").write_text("{")
     text = steps_figures.steps_table(tmp_path)
     theirs = TABLE_3["spring", 2]["bottleneck"]
-    assert f"| 40,000 | as the rest | 0.0654 | {theirs} | 0.9900 | 0 |" in text
+    assert f"| 40,000 | same | 0.0654 | {theirs} | 0.9900 | 0 |" in text
     assert f"| 40,000 | float32 | 0.0512 † | {theirs} |" in text
-    assert f"| 160,000 | as the rest | 0.0321 † | {theirs} |" in text and "† marks records" in text
+    assert f"| 160,000 | same | 0.0321 † | {theirs} |" in text and "† marks records" in text
     assert text.index("40,000") < text.index("160,000") and "torn.json" in text
     figure, words = steps_figures.steps_figure(tmp_path)
     ours, exact, paper = figure.axes[0].lines
