@@ -80,12 +80,12 @@ Markdown(goals.goals_table(board))
 # knows the receiver's mass; beside the paper's over the 90% with the smallest residuals, as its
 # public demonstration fits it, and beside that of an independent reproduction over all points, as
 # that one fits it. That reproduction kept the best of several runs; ours are means. Over all points
-# the few closest encounters decide on charge, 1/r² and 1/r:
+# the few closest encounters decide on charge and 1/r², and weigh much on 1/r:
 # {doc}`the next page <06_equations>` shows how few they are.
 #
 # Ours are close to forces even in the standard model. Its recipe is that of the bottleneck, which
 # keeps $\phi^e$ and $\phi^v$ from saying twice what one of them knows: with no penalty at all, that
-# leaves little else for the two largest components to say.
+# may be what leaves little else for the largest components to say.
 
 # %% tags=["hide-input"]
 Markdown(scoreboard_tables.by_model(board, "1"))
@@ -145,9 +145,10 @@ Markdown(scoreboard_tables.notes(board))
 # %% [markdown]
 # ## Summary
 #
-# - Every number on this page is read from a file under `book/results`; remove the file and the
-#   number goes.
-# - `make grid` makes them again, cell by cell, and runs only what is not there.
+# - Every number of ours on this page is read from a file under `book/results`; remove the file and
+#   the number goes.
+# - `make grid` makes tables 1, 3 and 5 again, cell by cell, and runs only what is not there;
+#   `symlib halos` makes table 6.
 #
 # Works cited are listed under {doc}`../book/references`.
 

@@ -15,14 +15,14 @@
 # %% [markdown]
 # # How to train it in minutes
 #
-# **Overview.** The paper's networks had a million steps on a GPU. Ours have a few thousand on two
-# cores, and messages that are sparser. This page says what the recipe does, why, and what each
-# part of it is worth: each was left out in turn.
+# **Overview.** The paper's networks had a million steps on a GPU. Ours have tens of thousands,
+# on two cores, and messages that are sparser. This page says what the recipe does, why, and
+# what each part of it is worth: each was left out in turn.
 #
 # - **In the paper:** appendix A.1 of {cite:t}`cranmer2020discovering`
 # - **You need:** {doc}`the first chapter <01_nbody>`
 # - **Time to read:** 8 minutes. **Time to run:** seconds, since this page only reads records;
-#   `symlib bench recipe` and `symlib bench steps` make them, in about an hour each on two cores
+#   `symlib bench recipe` and `symlib bench steps` make them, in an hour or two each on two cores
 
 # %% tags=["parameters"]
 preset = "ci"  # nothing is trained here: what is shown are records
@@ -52,8 +52,8 @@ from symlib.presets import get_preset
 # ## The ideas
 #
 # **Start from differences of positions.** The first layer of $\phi^e$ reads two positions. With
-# opposite weights on the two it starts out seeing their difference; learning that from randomly
-# shifted copies of the data is what most of the paper's steps are spent on.
+# opposite weights on the two it starts out seeing their difference; without that, it has to learn
+# it from randomly shifted copies of the data.
 #
 # **Say only what the other cannot know.** $\phi^v$ knows the receiver's mass and velocity. So a
 # message may carry the force times any function $g(m_1)$, and $\phi^v$ divides by it: the loss
@@ -90,7 +90,7 @@ from symlib.presets import get_preset
 # large are dear, so under the full penalty messages bend: they grow more slowly than the force
 # does, and $\phi^v$ straightens out what it can. On charge, in the paper's units, messages that are
 # the law even earn less than they cost: loss and penalty together are larger than for silent ones,
-# and least for bent ones (a table below adds the two). So $\alpha_1$ comes from a thousandth of its
+# and less for bent ones (a table below adds the two). So $\alpha_1$ comes from a thousandth of its
 # value and is full with the last step: the messages are those of the objective on its way to its
 # end, not at it. This is a choice, and the trials below show what others give.
 #
@@ -120,14 +120,14 @@ show(*trial_tables.trial_figure())
 Markdown(trial_tables.all_trials())
 
 # %% [markdown]
-# Two parts stand out in every setting: starting from differences of positions, and saying only what
-# the other network cannot know. Silence makes L1 as sparse as space has dimensions, and with it in
-# place the schedule of $\alpha_1$ matters less than it did without: it decides how many components
-# are left more than how good the first ones are. Not so for KL, where a penalty that is full from
-# the start, or comes from above, ends all messages; one that is full from half of the steps on
-# bends them, though loss and penalty together are less for it; and turning, with silence, is what
-# leaves as many components as space has dimensions. Where there is one seed, small differences mean
-# little.
+# Starting from differences of positions stands out in every setting. Saying only what the other
+# network cannot know costs some loss on charge and makes better messages in all four. Silence makes
+# L1 as sparse as space has dimensions, and with it in place the schedule of $\alpha_1$ matters
+# little, but that it must not be high from the first step on charge. Not so for KL, where a penalty
+# that is full from the start, or comes from above, ends all messages; one that is full from half of
+# the steps on bends them, though loss and penalty together are less for it; and turning, with
+# silence, is what leaves as many components as space has dimensions. Where there is one seed, small
+# differences mean little.
 #
 # ## What was tried and left out
 #
@@ -143,7 +143,7 @@ Markdown(trial_tables.all_trials())
 # ## What the loss wants
 #
 # {doc}`The scoreboard <05_tables>` has losses above the paper's on spring, 1/r and the
-# discontinuous law. Is training too short, or are three digits too few, which is what bfloat16 has?
+# discontinuous law. Is training too short, or are the digits of bfloat16 too few, not quite three?
 # The recipe with a quarter of the steps of the preset `laptop`, with all, and with four times as
 # many; and with products of matrices in float32 in the last third:
 
@@ -159,8 +159,8 @@ Markdown(steps_figures.steps_table())
 # %% [markdown]
 # Either helps, and neither alone is enough: more steps everywhere, float32 least on the
 # discontinuous law. Together, tried on springs alone and with one seed, they reach the paper's
-# loss. What they buy is the loss only. $R^2$ has long arrived: messages are forces well before the
-# loss stops falling, and for reading off a law nothing is missing.
+# loss. What they buy is the loss only. $R^2$ over the kept 90%, which the table has, arrived long
+# before: most messages are forces well before the loss stops falling.
 #
 # ## The recipe, in numbers
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from symlib.errors import InputError
+from symlib.errors import InputError, NonFiniteLoss
 from symlib.json_output import writable, write
 
 
@@ -86,10 +86,17 @@ def _run_trials(options, trials, name: str, command: str) -> int:
         raise InputError(f"--seeds: at least 1, got {options.seeds}")
     folder, cache = options.out or RESULTS / name, options.cache or default_cache()
     waiting = list(trials(options.preset, range(options.seeds)))
+    broken = 0
     for number, trial in enumerate(waiting, start=1):
-        found, new = run_trial(
-            trial, folder, cache=cache, progress=not options.quiet, command=command
-        )
+        try:
+            found, new = run_trial(
+                trial, folder, cache=cache, progress=not options.quiet, command=command
+            )
+        except NonFiniteLoss as error:
+            # The others do not wait for it; it is tried again with the next run.
+            broken += 1
+            print(f"{number} of {len(waiting)}: {trial.name} broke down: {error}", flush=True)
+            continue
         known = "" if new else "on record: "
         print(f"{number} of {len(waiting)}: {known}{line(found)}", flush=True)
-    return 0
+    return 1 if broken else 0

@@ -41,8 +41,10 @@ def variance_held(forces) -> np.ndarray:
         InputError: no edges, or forces that are all equal or not finite.
     """
     forces = np.asarray(forces, dtype=np.float64)
-    if forces.ndim != 2 or not len(forces) or not np.isfinite(forces).all():
-        raise InputError(f"forces: finite and of shape [edges, dim], got {list(forces.shape)}")
+    if forces.ndim != 2 or not len(forces):
+        raise InputError(f"forces: shape [edges, dim] is needed, got {list(forces.shape)}")
+    if not np.isfinite(forces).all():
+        raise InputError("forces: some are not finite")
     squares = np.sort(((forces - forces.mean(axis=0)) ** 2).sum(axis=1))[::-1]
     if squares[0] == 0:
         raise InputError("forces: all equal, so there is no variance to share")

@@ -121,21 +121,24 @@ def judged(law: str, dim: int, model: str) -> "symbolic.Verdict":
 
 
 def with_if(records: Records, law: str, dim: int, model: str) -> str:
-    """The simplest equation with an IF on a cell's front, in a sentence."""
+    """The three simplest equations with an IF on a cell's front, the selected one named."""
     record = records.first(law, dim, model)
     cell = f"{cell_name(law, dim)}, {MODELS[model]}"
     if record is None:
         return f"{cell}: not yet run."
     rows = front_of(record)
-    found = next((row for row in rows if "IF(" in row["equation"]), None)
-    if found is None:
+    found = [row for row in rows if "IF(" in row["equation"]][:3]
+    if not found:
         return f"{cell}: none of the {len(rows)} equations on the front has an IF."
-    chosen = found["complexity"] == record.get("complexity")
-    return (
-        f"{cell}: the simplest equation with an IF on the front has complexity "
-        f"{found['complexity']} and error {found['loss']:.3g}"
-        f"{', and is the one selected' if chosen else ''}:\n\n`{text(found['equation'])}`"
-    )
+    lines = [f"{cell}: the simplest equations with an IF on the front.", ""]
+    lines += ["| complexity | MAE | score | equation |", "|---|---|---|---|"]
+    for row in found:
+        cells = [str(row["complexity"]), digits(row["loss"], 3), f"{row['score']:.3f}"]
+        cells.append(f"`{text(row['equation'])}`")
+        if row["complexity"] == record.get("complexity"):
+            cells = [f"**{part}**" for part in cells[:3]] + [f"{cells[3]} **selected**"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def raw(record: dict | None) -> str:

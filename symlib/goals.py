@@ -51,6 +51,7 @@ def _at_least(r2: float) -> Callable[[Entry], bool]:
 
 CONSERVED, CHARGE = ("r1", "r2", "spring"), ("charge",)
 FOUR = CHARGE + CONSERVED
+EVERY_MODEL = (*MESSAGE_MODELS, "flathgn")
 # Rare encounters rule the losses on charge and 1/r², so these are not among them.
 CALM = ("spring", "r1", "discontinuous", "damped")
 GOALS = (
@@ -61,7 +62,7 @@ GOALS = (
     Goal("L1: law recovered", "5", ("l1",), FOUR, _recovered),
     Goal("KL: R² at least 0.9", "1", ("kl",), FOUR, _at_least(0.9)),
     Goal("KL: law recovered", "5", ("kl",), FOUR, _recovered),
-    Goal("Loss no worse than the paper's", "3", MESSAGE_MODELS, CALM, _as_good_as_the_paper),
+    Goal("Loss no worse than the paper's", "3", EVERY_MODEL, CALM, _as_good_as_the_paper),
 )
 
 

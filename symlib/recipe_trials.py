@@ -11,6 +11,7 @@ at the preset `laptop`, leave theirs under book/results/steps.
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -23,7 +24,8 @@ from symlib.errors import InputError, UnknownChoice
 from symlib.experiments import check, fit_network, prepare
 from symlib.graphs import snapshot_graphs
 from symlib.messages import prediction_losses, record
-from symlib.presets import Preset, get_preset
+from symlib.paper import TABLE_3
+from symlib.presets import PRESETS, Preset, get_preset
 from symlib.recipes import REFERENCE, Recipe
 from symlib.results import plain, provenance, read_record, write_record
 from symlib.sparsity import speaking
@@ -190,7 +192,7 @@ def is_done(trial: Trial, folder: Path) -> bool:
         found = read_record(trial.path(folder))
     except InputError:
         return False
-    return found.get("kind") == KIND and is_fresh(found)
+    return found.get("kind") == KIND and trial.facts().items() <= found.items()
 
 
 def is_fresh(found: dict) -> bool:
@@ -273,12 +275,43 @@ def read_trials(folder: Path) -> tuple[list[dict], list[str]]:
     for path in sorted(Path(folder).glob("*.json")):
         try:
             one = read_record(path)
-            if one.get("kind") != KIND or one.get("trial") not in TRIALS:
-                raise InputError(f"record {path.name}: not of symlib bench recipe")
+            flaw = _flaw(one)
+            if flaw:
+                raise InputError(f"record {path.name}: {flaw}")
             found.append(one)
         except InputError as error:
             problems.append(str(error).replace(str(path), path.name))
     return found, problems
+
+
+def _flaw(one: dict) -> str | None:
+    """What keeps a record from being one of a trial, or None."""
+    if one.get("kind") != KIND or one.get("trial") not in TRIALS:
+        return "not of symlib bench recipe or symlib bench steps"
+    kinds = {"law": str, "dim": int, "model": str, "seed": int, "steps": int, "recipe": dict}
+    for key, kind in kinds.items():
+        if not isinstance(one.get(key), kind):
+            return f"{key} is {one.get(key)!r}"
+    if (one["law"], one["dim"]) not in TABLE_3 or one["model"] not in TABLE_3[
+        one["law"], one["dim"]
+    ]:
+        return f"no law and model of the paper: {one['law']}-{one['dim']} {one['model']}"
+    if one.get("preset") not in PRESETS:
+        return f"unknown preset {one.get('preset')!r}"
+    if not all(_is_number(one.get(key)) for key in ("test_loss", "trivial_loss")):
+        return "no losses"
+    spectrum, fits = one.get("spectrum"), one.get("r2")
+    if not isinstance(spectrum, list) or not spectrum or not all(map(_is_number, spectrum)):
+        return "no spectrum"
+    if not isinstance(fits, dict) or not fits:
+        return "no r2"
+    if not all(isinstance(fit, dict) and _is_number(fit.get("kept90")) for fit in fits.values()):
+        return "no r2 over the kept 90%"
+    return None
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def line(found: dict) -> str:

@@ -10,7 +10,7 @@ from symlib.figures import BLUE, GREY, ORANGE, STYLE
 from symlib.markdown import table
 from symlib.paper import TABLE_1, cell_name
 from symlib.presets import Preset
-from symlib.recipe_trials import TRIALS, is_fresh, read_trials
+from symlib.recipe_trials import COMPONENTS, TRIALS, is_fresh, read_trials
 from symlib.scoreboard import spread
 from symlib.scoreboard_tables import MODELS, OLD, digits
 from symlib.tables import RESULTS
@@ -42,8 +42,11 @@ def fits(records: list[dict]) -> list[float]:
 
 
 def heard(record: dict) -> int:
-    """How many of the fifteen largest components are at least a tenth of the largest."""
-    return int(np.sum(np.array(record["spectrum"]) >= FEW * record["spectrum"][0]))
+    """How many of the components on record are at least a tenth of the largest.
+
+    On record are the fifteen most significant ones.
+    """
+    return int(np.sum(np.array(record["spectrum"]) >= FEW * max(record["spectrum"])))
 
 
 def trial_table(group: dict[str, list]) -> str:
@@ -62,7 +65,7 @@ def trial_table(group: dict[str, list]) -> str:
             [
                 TRIALS[name][0] + ("" if all(map(is_fresh, records)) else f"\u00a0{OLD}"),
                 f"{np.mean(r2):.4f}" + (f" ± {spread(tuple(r2)):.4f}" if len(r2) > 1 else ""),
-                " to ".join(map(str, dict.fromkeys([few[0], few[-1]]))),
+                " to ".join(map(_count, dict.fromkeys([few[0], few[-1]]))),
                 digits(float(np.mean(loss)), 2),
                 *([_with_penalty(records)] if priced else []),
                 len(records),
@@ -71,6 +74,10 @@ def trial_table(group: dict[str, list]) -> str:
     penalty = ["(loss + penalty) / trivial"] if priced else []
     heads = ["recipe", "R²", "components that speak", "loss / trivial", *penalty, "seeds"]
     return table(heads, rows)
+
+
+def _count(number: int) -> str:
+    return f"{number} or more" if number >= COMPONENTS else str(number)
 
 
 def _with_penalty(records: list[dict]) -> str:
@@ -134,7 +141,8 @@ def trial_figure(folder: Path | None = None) -> tuple[Figure, str]:
             panel.set_xlabel("1 − R²  (less is better)")
     return figure, (
         "Dots on logarithmic axes, one panel for each law and model, one row for each change to "
-        f"the recipe: one minus R squared. {'; '.join(said) or 'No trial is on record'}."
+        "the recipe: one minus R squared. R squared is: "
+        f"{'; '.join(said) or 'no trial is on record'}."
     )
 
 

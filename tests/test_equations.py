@@ -373,7 +373,7 @@ def test_every_number_is_a_record_s_and_goes_with_it(tmp_path):
         "| **7** | **0.5** | **0.120** | **`0.123*m2*dx/r^2`** |": put_cell(tmp_path),
         "| raw, selected | 36 | `0.5*x1` | 3 | 61 | – |": put_raw(tmp_path),
         "| L1 | 0.900 | 0.987 | 0.100 | 0.200 | 0.050 | 0.0020 | laptop |": put_eight(tmp_path),
-        "has complexity 12 and error 0.4:\n\n`IF(r > 2, dx, 0) + 0.3`": put_cell(
+        "| 12 | 0.400 | 0.040 | `IF(r > 2, dx, 0) + 0.3` |": put_cell(
             tmp_path, law="discontinuous", model="l1", recovered=False
         ),
         "| Charge-2, FlatHGN | `0.0019*q1*q2/r - 0.0112 - 0.00143*q1 - 0.00112*q1*q2` | yes "
@@ -520,6 +520,30 @@ def test_the_chapter_shows_every_table_and_its_metrics_are_on_record():
     )
     # No measured number is typed into the page.
     assert not re.search(r"^# .*\d\.\d", source.split("# %%", 1)[1], re.M)
+
+
+def test_equations_with_an_if_are_listed_and_the_selected_one_is_named(tmp_path):
+    cell = ("discontinuous", 2, "l1")
+    place = {"law": cell[0], "dim": cell[1], "model": cell[2]}
+    assert "not yet run" in equation_tables.with_if(equation_records.read_records(tmp_path), *cell)
+    branches = [
+        {"complexity": 12 + 2 * k, "loss": 0.4 / (k + 1), "score": 0.1, "equation": equation}
+        for k, equation in enumerate(
+            [
+                "IF(r > 2.0, dx, 0.0)",
+                "IF(r > 2.0, dy, 0.0)",
+                "IF(r > 2.0, r*dx, 0.0)",
+                "IF(r > 1, 1, 0)",
+            ]
+        )
+    ]
+    put_cell(tmp_path, **place, front=FRONT[:2] + branches, complexity=14)
+    text = equation_tables.with_if(equation_records.read_records(tmp_path), *cell)
+    rows = [line for line in text.splitlines() if "IF(" in line]
+    assert len(rows) == 3 and [("selected" in row) for row in rows] == [False, True, False]
+    put_cell(tmp_path, **place, front=FRONT[:2])
+    text = equation_tables.with_if(equation_records.read_records(tmp_path), *cell)
+    assert "none of the 2 equations" in text
 
 
 @given(

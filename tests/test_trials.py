@@ -7,7 +7,7 @@ import torch
 from snapshots import random_snapshots
 
 from symlib import cells, cli, recipe_trials, steps_figures, trial_tables
-from symlib.errors import InputError
+from symlib.errors import InputError, NonFiniteLoss
 from symlib.models import particle_network
 from symlib.paper import TABLE_3
 from symlib.presets import PRESETS, get_preset
@@ -33,7 +33,7 @@ def made(name: str, seed: int, r2: float, **changes) -> dict:
         "kind": "trial", "law": "charge", "dim": 2, "model": "l1", "trial": name, "seed": seed,
         "preset": "ci", "steps": 8000, "test_loss": 2.0, "trivial_loss": 5.0,
         "r2": {"force": {"all": 0.1, "kept90": r2}, "acceleration": {"all": 0.0, "kept90": 0.0}},
-        "spectrum": [1.0, 0.9, 0.05, 0.0], **changes,
+        "spectrum": [1.0, 0.9, 0.05, 0.0], "recipe": {"float32_from": 1.0}, **changes,
     }  # fmt: skip
 
 
@@ -48,6 +48,56 @@ def test_a_trial_is_trained_once_and_again_when_something_changed(tmp_path, smok
     write_record(trial.path(tmp_path), {**found, "code": "another"})
     assert not recipe_trials.is_done(trial, tmp_path)
     assert "R²" in recipe_trials.line(found)
+
+
+def test_a_record_of_another_trial_under_this_one_s_name_is_not_taken(tmp_path):
+    trial, other = (Trial("spring", 2, "l1", name, 0, "ci") for name in ("fast", "not-blind"))
+    write_record(trial.path(tmp_path), made("fast", 0, 0.9, law="spring", **trial.facts()))
+    assert recipe_trials.is_done(trial, tmp_path)
+    trial.path(tmp_path).rename(other.path(tmp_path))
+    assert not recipe_trials.is_done(other, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"law": None}, "law is None"),
+        ({"law": "gravity"}, "no law and model of the paper"),
+        ({"model": "transformer"}, "no law and model of the paper"),
+        ({"preset": "huge"}, "unknown preset"),
+        ({"recipe": None}, "recipe is None"),
+        ({"r2": None}, "no r2"),
+        ({"r2": {"force": {"all": 0.1}}}, "no r2 over the kept 90%"),
+        ({"spectrum": []}, "no spectrum"),
+        ({"spectrum": [1.0, "loud"]}, "no spectrum"),
+        ({"test_loss": None}, "no losses"),
+        ({"kind": "cell"}, "not of symlib bench"),
+        ({"trial": "unheard-of"}, "not of symlib bench"),
+    ],
+)
+def test_a_foreign_or_damaged_record_is_named_and_left_out(changes, said, tmp_path):
+    write_record(tmp_path / "odd.json", {**made("fast", 0, 0.9), **changes})
+    assert not recipe_trials.is_done(Trial("charge", 2, "l1", "fast", 0), tmp_path)
+    records, (problem,) = read_trials(tmp_path)
+    assert records == [] and "odd.json" in problem and said in problem
+    write_record(tmp_path / "good.json", made("fast", 0, 0.9))
+    for text in (trial_tables.all_trials(tmp_path), steps_figures.steps_table(tmp_path)):
+        assert "odd.json" in text and "0.9000" in text
+    trial_tables.trial_figure(tmp_path)
+    steps_figures.steps_figure(tmp_path)
+
+
+def test_a_trial_that_breaks_down_does_not_stop_the_others(tmp_path, smoke, monkeypatch, capsys):
+    def run(trial, folder, **_):
+        if trial.law == "r1":
+            raise NonFiniteLoss("the loss is nan at step 3")
+        return made(trial.name, 0, 0.9, training_seconds=1.0), True
+
+    monkeypatch.setattr(recipe_trials, "run_trial", run)
+    command = ["bench", "steps", "--preset", "smoke", "--out", str(tmp_path), "--quiet"]
+    assert cli.main([*command, "--cache", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert out.count("broke down: the loss is nan") == 5 and out.count("R² 0.9") == 10
 
 
 def test_each_trial_changes_what_it_says_and_is_no_repetition():
@@ -126,7 +176,7 @@ def test_where_messages_have_a_price_the_page_adds_it_to_the_loss(tmp_path):
 
 def test_without_records_the_page_says_so(tmp_path):
     assert "No trial is on record" in trial_tables.all_trials(tmp_path)
-    assert "No trial is on record" in trial_tables.trial_figure(tmp_path)[1]
+    assert "no trial is on record" in trial_tables.trial_figure(tmp_path)[1]
 
 
 def test_the_recipe_table_has_every_number_of_every_model():
