@@ -35,7 +35,7 @@ def steps_on_record(
     """
     records, problems = read_trials(folder or RESULTS / "steps")
     groups: dict[tuple[str, int, str], list[dict]] = {}
-    for record in sorted(records, key=lambda one: (one["steps"], one["seed"])):
+    for record in sorted(records, key=lambda one: (one["steps"], _late(one), one["seed"])):
         if record["trial"] in STEPS:
             groups.setdefault((record["law"], record["dim"], record["model"]), []).append(record)
     return dict(sorted(groups.items())), problems
