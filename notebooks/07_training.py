@@ -158,8 +158,8 @@ Markdown(steps_figures.steps_table())
 
 # %% [markdown]
 # Either helps, and neither alone is enough: more steps everywhere, float32 least on the
-# discontinuous law. Together, tried on springs alone and with one seed, they reach the paper's
-# loss. What they buy is the loss only. $R^2$ over the kept 90%, which the table has, arrived long
+# discontinuous law. Together they help most, and bring springs to the paper's loss; all with one
+# seed. What they buy is the loss only. $R^2$ over the kept 90%, which the table has, arrived long
 # before: most messages are forces well before the loss stops falling.
 #
 # ## The recipe, in numbers
