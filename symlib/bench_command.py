@@ -95,7 +95,8 @@ def _run_trials(options, trials, name: str, command: str) -> int:
         except NonFiniteLoss as error:
             # The others do not wait for it; it is tried again with the next run.
             broken += 1
-            print(f"{number} of {len(waiting)}: {trial.name} broke down: {error}", flush=True)
+            what = f"{trial.law}-{trial.dim} {trial.model} {trial.name} seed {trial.seed}"
+            print(f"{number} of {len(waiting)}: {what} broke down: {error}", flush=True)
             continue
         known = "" if new else "on record: "
         print(f"{number} of {len(waiting)}: {known}{line(found)}", flush=True)

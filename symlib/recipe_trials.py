@@ -292,10 +292,10 @@ def _flaw(one: dict) -> str | None:
     for key, kind in kinds.items():
         if not isinstance(one.get(key), kind):
             return f"{key} is {one.get(key)!r}"
-    if (one["law"], one["dim"]) not in TABLE_3 or one["model"] not in TABLE_3[
-        one["law"], one["dim"]
-    ]:
+    if one["model"] not in TABLE_3.get((one["law"], one["dim"]), {}):
         return f"no law and model of the paper: {one['law']}-{one['dim']} {one['model']}"
+    if not _is_number(one["recipe"].get("float32_from", 1.0)):
+        return "float32_from is no number"
     if one.get("preset") not in PRESETS:
         return f"unknown preset {one.get('preset')!r}"
     if not all(_is_number(one.get(key)) for key in ("test_loss", "trivial_loss")):

@@ -114,4 +114,4 @@ def steps_figure(folder: Path | None = None) -> tuple[Figure, str]:
 
 
 def _late(record: dict) -> bool:
-    return record["recipe"]["float32_from"] < 1
+    return record["recipe"].get("float32_from", 1.0) < 1

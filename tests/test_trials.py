@@ -66,6 +66,7 @@ def test_a_record_of_another_trial_under_this_one_s_name_is_not_taken(tmp_path):
         ({"model": "transformer"}, "no law and model of the paper"),
         ({"preset": "huge"}, "unknown preset"),
         ({"recipe": None}, "recipe is None"),
+        ({"recipe": {"float32_from": "late"}}, "float32_from is no number"),
         ({"r2": None}, "no r2"),
         ({"r2": {"force": {"all": 0.1}}}, "no r2 over the kept 90%"),
         ({"spectrum": []}, "no spectrum"),
@@ -97,6 +98,7 @@ def test_a_trial_that_breaks_down_does_not_stop_the_others(tmp_path, smoke, monk
     command = ["bench", "steps", "--preset", "smoke", "--out", str(tmp_path), "--quiet"]
     assert cli.main([*command, "--cache", str(tmp_path)]) == 1
     out = capsys.readouterr().out
+    assert "r1-2 bottleneck fast seed 0 broke down" in out
     assert out.count("broke down: the loss is nan") == 5 and out.count("R² 0.9") == 10
 
 
