@@ -22,7 +22,7 @@ JULIA  := $(shell command -v julia || command -v juliaup)
 NO_JULIA := $(if $(JULIA),, and not julia)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book execute render test test-quick test-julia grid lint pairs hooks lock clean distclean
+.PHONY: help setup book execute render test test-quick test-julia witness grid lint pairs hooks lock clean distclean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PRESET=ci|laptop|paper] [SEED=0] [ENGINE=auto|operon|pysr] [PYTHON=python3]"
@@ -61,7 +61,7 @@ render: $(READY) ## render again from the chapters executed last
 
 # Stopped or killed, it goes on where it was. PRESET=ci is two rows and few steps, a test.
 grid: $(READY) ## run TABLE=1, 3, 5 or all of the paper at PRESET; RETRY=1 for what failed
-	@$(BIN)/python -m symlib.grid --table $(TABLE) --preset $(PRESET) --engine $(ENGINE) \
+	@$(BIN)/python -m symlib.cli grid --table $(TABLE) --preset $(PRESET) --engine $(ENGINE) \
 		$(if $(RETRY),--retry) $(if $(JOBS),--jobs $(JOBS)) $(if $(DRY),--dry-run)
 
 # Two processes share the unit tests, with a thread each; the chapters, and the browser that looks
@@ -78,6 +78,9 @@ test-quick: $(READY) ## the unit tests alone, in under two minutes
 
 test-julia: $(READY) ## the tests of the real PySR; needs Julia
 	$(BIN)/python -m pytest -m julia
+
+witness: $(READY) ## write anew what each stage gives, after its version was raised
+	PYTHONPATH=tests $(BIN)/python tests/test_witness.py
 
 lint: $(READY) ## ruff, its formatter and the notebook pairs
 	@$(BIN)/ruff check .

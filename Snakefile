@@ -10,7 +10,7 @@ is judged by content, not by the age of files, and what is not gets the newest o
 import sys
 from pathlib import Path
 
-from symlib import cells
+from symlib import cells, choices
 
 ROOT = Path(workflow.basedir)
 PRESET = config.get("preset", "laptop")
@@ -33,7 +33,7 @@ if workflow.is_main_process:
     todo = {
         str(cell.path(OUT))
         for cell in WANTED
-        if not cells.is_done(cell, OUT, engine=ENGINE, retry=retry)
+        if not cell.is_done(OUT, engine=ENGINE, retry=retry)
     }
     NOW.parent.mkdir(parents=True, exist_ok=True)
     NOW.touch()
@@ -58,7 +58,7 @@ rule cell:
         # An older record stays in its place until the new one takes it.
         update(RECORD),
     wildcard_constraints:
-        preset="|".join(cells.RANK),
+        preset="|".join(choices.RANK),
         law="[^/]+",
         dim="[23]",
         model="[a-z0-9]+",

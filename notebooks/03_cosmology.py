@@ -51,6 +51,7 @@ from symlib.cosmology.formulas import get_formula
 from symlib.cosmology.neighbours import features
 from symlib.cosmology.quijote import read_quijote
 from symlib.cosmology.universe import Universe
+from symlib.records.reading import DATA
 
 live = preset == "ci"
 # Minutes of work need no cache; an evening's should survive a closed lid.
@@ -72,7 +73,7 @@ cache = None if live else nbody_experiments.default_cache()
 # that anyone can make again:
 #
 # ```bash
-# python -m symlib.cosmology.make --box 500 --particles 256 --seed 1 --out book/data/halos-1.npz
+# symlib universe --box 500 --particles 256 --seed 1 --out book/data/halos-1.npz
 # ```
 
 # %%
@@ -88,9 +89,7 @@ elif live:
         Universe(box=200.0, particles=96, steps=20), progress=False
     )
 else:
-    halos, second = (
-        read_catalogue(tables.DATA / f"halos-{k}.npz") for k in (1, 2)
-    )
+    halos, second = (read_catalogue(DATA / f"halos-{k}.npz") for k in (1, 2))
 print(
     f"{len(halos):,} halos in ({halos.box:g} Mpc/h)³, "
     f"{halos.masses.min():.2g} to {halos.masses.max():.2g} h⁻¹ M☉"

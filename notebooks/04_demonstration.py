@@ -32,8 +32,9 @@ engine = "auto"  # no equation is searched for here
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from symlib import experiments, film_frames, film_making, tables
+from symlib import experiments, film_frames, film_making
 from symlib.book import record_metrics, show
+from symlib.records.reading import BOOK
 
 # An evening's work should survive a closed lid.
 cache = None if preset == "ci" else experiments.default_cache()
@@ -60,7 +61,7 @@ cache = None if preset == "ci" else experiments.default_cache()
 # messages is called the first says nothing.
 
 # %% tags=["hide-input"]
-made = film_making.read_film(tables.BOOK / "_static" / "film" / "spring.json")
+made = film_making.read_film(BOOK / "_static" / "film" / "spring.json")
 Markdown(film_making.facts(made))
 
 # %% [markdown]

@@ -52,7 +52,7 @@ from symlib.potentials import LAWS
 from symlib.symbolic.budget import BUDGETS
 from symlib.symbolic.complexity import complexity
 
-records = equation_records.read_records()
+records = equation_records.read_chapter()
 
 # %% [markdown]
 # ## Six laws at work

@@ -1,14 +1,369 @@
-"""The commands of `symlib`; `symlib --help` lists them."""
+"""The commands of `symlib`; `symlib --help` lists them.
 
-import argparse
+Each command refuses what cannot work before it loads what does the work.
+"""
+
+import json as json_module
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
-from symlib import bench_command
-from symlib.cosmology import command
+import typer
+from typer.exceptions import TyperException
+
+from symlib import choices
 from symlib.errors import InputError, MissingEngine, NonFiniteLoss
-from symlib.json_output import writable, write
+from symlib.files import writable, writable_folder
+from symlib.symbolic.engines import choose_engine
+
+PRESETS = ", ".join(choices.PRESETS)
+app = typer.Typer(
+    name="symlib",
+    help="From particle trajectories to a symbolic law.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+bench = typer.Typer(help="Side-by-side measurements in one run.", rich_markup_mode=None)
+app.add_typer(bench, name="bench")
+
+
+def _option(kind, text: str, *names: str, check: Callable | None = None, metavar=None):
+    return Annotated[kind, typer.Option(*names, help=text, callback=check, metavar=metavar)]
+
+
+def _checked(check: Callable) -> Callable:
+    def callback(given):
+        if given is not None:
+            check(given)
+        return given
+
+    return callback
+
+
+def _one_of(what: str, names) -> Callable:
+    return _checked(lambda given: choices.known(what, given, names))
+
+
+def _least(what: str, least: int) -> Callable:
+    return _checked(lambda given: choices.at_least(what, given, least))
+
+
+def _engine(given: str) -> str:
+    # A missing engine is told at once, before torch and JAX take seconds to load.
+    choose_engine(given, say=False)
+    return given
+
+
+Law = _option(str, "a name, or path/to/file.py:NAME", check=_checked(choices.known_law))
+Dim = _option(int, "2 or 3", check=_one_of("dim", choices.DIMENSIONS))
+Model = _option(str, ", ".join(choices.MODELS), check=_one_of("model", choices.MODELS))
+Messages = ", ".join(choices.MESSAGE_MODELS)
+MessageModel = _option(str, Messages, check=_one_of("model", choices.MESSAGE_MODELS))
+AnyModel = _option(
+    str | None, f"{Messages}; all if not given", "--model",
+    check=_one_of("model", choices.MESSAGE_MODELS),
+)  # fmt: skip
+Preset = _option(str, PRESETS, check=_one_of("preset", choices.PRESETS))
+GridPreset = _option(str, ", ".join(choices.RANK), check=_one_of("preset", choices.RANK))
+Seed = _option(int, "decides everything that is drawn", check=_least("seed", 0))
+Seeds = _option(int, "how many, from 0 on", metavar="N", check=_least("seeds", 1))
+Bodies = _option(int, "bodies per system", check=_least("bodies", 2))
+Engine = _option(str, "auto, operon or pysr", check=_checked(_engine))
+Json = _option(Path | None, "write the record here", "--json", metavar="FILE")
+Folder = _option(Path | None, "for records", "--out", metavar="FOLDER")
+File = _option(Path | None, "for the record", "--out", metavar="FILE")
+Cache = _option(Path | None, "for simulations and checkpoints", "--cache", metavar="FOLDER")
+Retry = _option(bool, "run again what failed", "--retry")
+Quiet = _option(bool, "no progress display", "--quiet")
+
+
+@app.command()
+def discover(
+    law: Law,
+    dim: Dim = 2,
+    model: Model = "bottleneck",
+    preset: Preset = "ci",
+    seed: Seed = 0,
+    engine: Engine = "auto",
+    bodies: Bodies = 4,
+    json: Json = None,
+    cache: Cache = None,
+    fresh: _option(bool, "use and keep no cache", "--fresh") = False,
+    quiet: Quiet = False,
+):
+    """The whole road, from a law to a verdict."""
+    writable(json)
+    from symlib import cells, experiments
+
+    facts = {}
+    if bodies == cells.BODIES:
+        # So that a page can tell whether it is of today's code; taken before it may change.
+        facts = cells.Cell(law, dim, model, seed, preset).facts()
+    found = experiments.discover(
+        law, dim, model, preset, seed, engine=engine, bodies=bodies, progress=not quiet,
+        cache=None if fresh else cache or experiments.default_cache(),
+    )  # fmt: skip
+    record = {**found.record, **facts}
+    _write(json, record)
+    print(experiments.summary(record))
+
+
+@app.command()
+def cell(
+    law: Law,
+    dim: Dim,
+    model: Model,
+    seed: Seed = 0,
+    preset: GridPreset = "laptop",
+    engine: Engine = "auto",
+    out: Folder = None,
+    cache: Cache = None,
+    retry: Retry = False,
+    quiet: Quiet = False,
+):
+    """One cell of the tables, unless it is on record."""
+    from symlib import cells
+
+    folder = out or cells.default_folder(preset)
+    _study(
+        cells.Cell(law, dim, model, seed, preset), folder, cells.line, engine, cache, retry, quiet
+    )
+
+
+@app.command()
+def raw(
+    law: Law = "r2",
+    bodies: Bodies = 6,
+    dim: Dim = 2,
+    preset: GridPreset = "laptop",
+    seed: Seed = 0,
+    engine: Engine = "auto",
+    out: Folder = None,
+    cache: Cache = None,
+    retry: Retry = False,
+    quiet: Quiet = False,
+):
+    """Symbolic regression of raw data against the way through a network."""
+    from symlib import cells, raw_regression
+
+    study = raw_regression.RawExperiment(law, bodies, dim, preset, seed)
+    folder = out or cells.default_folder(preset).parent
+    _study(study, folder, raw_regression.summary, engine, cache, retry, quiet)
+
+
+@app.command()
+def eight(
+    model: AnyModel = None,
+    preset: GridPreset = "laptop",
+    seed: Seed = 0,
+    out: Folder = None,
+    cache: Cache = None,
+    retry: Retry = False,
+    quiet: Quiet = False,
+):
+    """Figure 5: the spring with eight bodies."""
+    from symlib import cells, eight_bodies
+
+    folder = out or cells.default_folder(preset).parent
+    for one in (model,) if model else choices.MESSAGE_MODELS:
+        study = eight_bodies.EightBodies(one, preset, seed)
+        _study(study, folder, eight_bodies.line, "auto", cache, retry, quiet)
+
+
+def _study(study, folder: Path, line, engine: str, cache, retry: bool, quiet: bool) -> None:
+    """Run one study unless it is on record, and print its line."""
+    from symlib.experiments import default_cache
+
+    study.check(engine)
+    writable_folder(folder)
+    record, new = study.run(
+        folder, engine=engine, cache=cache or default_cache(), retry=retry, progress=not quiet
+    )
+    print(("" if new else "on record: ") + line(record), flush=True)
+
+
+@app.command()
+def grid(
+    table: _option(str, "1, 3, 5 or all", check=_one_of("table", ("1", "3", "5", "all"))) = "1",
+    preset: _option(str, "ci (two rows, few steps), laptop, paper") = "laptop",
+    engine: Engine = "auto",
+    out: Folder = None,
+    cache: Cache = None,
+    work: _option(Path | None, "Snakemake's own folder", "--work", metavar="FOLDER") = None,
+    jobs: _option(
+        int | None, "cells at a time; one per core if not given", check=_least("--jobs", 1)
+    ) = None,
+    retry: Retry = False,
+    dry_run: _option(bool, "only say what would be run", "--dry-run") = False,
+):
+    """The tables' cells, run by Snakemake on this machine."""
+    choices.known("preset", preset, choices.RANK)
+    from symlib.grid import run_grid
+
+    raise typer.Exit(
+        run_grid(
+            table, preset, engine=engine, out=out, cache=cache, work=work, jobs=jobs,
+            retry=retry, dry_run=dry_run,
+        )
+    )  # fmt: skip
+
+
+@app.command()
+def universe(
+    out: _option(Path, "an .npz file", "--out", metavar="FILE"),
+    box: _option(float, "side in Mpc/h") = 500.0,
+    particles: _option(int, "per side") = 256,
+    seed: _option(int, "of the initial noise") = 1,
+    mesh_factor: _option(int, "force cells per particle") = 2,
+    a_start: _option(float, "scale factor") = 0.05,
+    steps: _option(int, "time steps") = 40,
+    quiet: Quiet = False,
+):
+    """Simulate a universe, catalogue its halos."""
+    if out.suffix != ".npz":
+        raise InputError(f"out: a name that ends in .npz, got {out}")
+    writable(out, "--out")
+    from symlib.cosmology.make import make_catalogue
+    from symlib.cosmology.universe import Universe
+
+    found = make_catalogue(
+        Universe(box, particles, seed, mesh_factor, a_start, steps),
+        out,
+        out.with_name(f".{out.stem}.state.npz"),
+        progress=not quiet,
+    )
+    print(f"{out}: {len(found)} halos, {out.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command()
+def halos(
+    catalogue: _option(Path, "halos, .npz", "--catalogue", metavar="FILE"),
+    out: _option(Path, "for records", "--out", metavar="FOLDER"),
+    second: _option(Path | None, "another realisation, to test", metavar="FILE") = None,
+    preset: Preset = "ci",
+    seed: Seed = 0,
+    engine: Engine = "auto",
+    cache: Cache = None,
+    quiet: Quiet = False,
+):
+    """Table 6 and the network on a halo catalogue."""
+    from symlib.cosmology.study import halo_rows, line
+
+    for row in halo_rows(catalogue, second, preset, seed):
+        _study(row, out, line, engine, cache, False, quiet)
+
+
+@app.command()
+def film(
+    law: Law = "spring",
+    dim: Dim = 2,
+    model: MessageModel = "l1",
+    seed: Seed = 0,
+    preset: Preset = "laptop",
+    out: _option(
+        Path, "NAME.mp4, NAME.webp, NAME.png and NAME.json are written", metavar="FOLDER/NAME"
+    ) = Path("film"),
+    recording: _option(
+        Path | None, "draw this recording; if there is none, record it there", metavar="FILE.npz"
+    ) = None,
+    cache: Cache = None,
+    quiet: Quiet = False,
+):
+    """The film of a training run."""
+    writable(out.with_suffix(".json"), "--out")
+    from symlib.experiments import default_cache
+    from symlib.film_making import make_film
+
+    record = make_film(
+        law, dim, model, preset, seed, out=out, recording=recording,
+        cache=cache or default_cache(), progress=not quiet,
+    )  # fmt: skip
+    sizes = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in record["files"].items())
+    print(f"{sizes}\n{record['text']}")
+
+
+@app.command()
+def laws():
+    """List the built-in laws."""
+    from symlib.potentials import LAWS
+
+    for law in LAWS.values():
+        print(f"{law.name:<14} dt {law.dt:<6} {law.label}")
+
+
+@bench.command("simulate")
+def bench_simulate(
+    systems: _option(int | None, "how many", check=_least("--systems", 1)) = None,
+    json: Json = None,
+):
+    """Our integrator beside jax's odeint."""
+    writable(json)
+    from symlib import bench_simulate as simulation
+
+    record = simulation.bench_simulate(**({} if systems is None else {"systems": systems}))
+    _write(json, record)
+    print(simulation.format_bench(record))
+
+
+@bench.command("training")
+def bench_training(
+    law: Law = "r1",
+    model: MessageModel = "bottleneck",
+    limit: _option(float, "seconds per contestant") = 900.0,
+    json: Json = None,
+):
+    """Our training beside a plain PyG loop."""
+    writable(json)
+    from symlib import bench_training as training
+
+    record = training.bench_training(law=law, model=model, limit=limit)
+    _write(json, record)
+    print(training.table(record))
+
+
+@bench.command("recipe")
+def bench_recipe(
+    preset: GridPreset = "ci",
+    seeds: Seeds = 2,
+    out: Folder = None,
+    cache: Cache = None,
+    retry: Retry = False,
+    quiet: Quiet = False,
+):
+    """What each part of the training recipe is worth."""
+    from symlib.recipe_trials import trials
+
+    _trials(trials(preset, range(seeds)), "trials", out, cache, retry, quiet)
+
+
+@bench.command("steps")
+def bench_steps(
+    preset: GridPreset = "laptop",
+    seeds: Seeds = 1,
+    out: Folder = None,
+    cache: Cache = None,
+    retry: Retry = False,
+    quiet: Quiet = False,
+):
+    """How far the loss falls with more and with more exact steps."""
+    from symlib.recipe_trials import steps_trials
+
+    _trials(steps_trials(preset, range(seeds)), "steps", out, cache, retry, quiet)
+
+
+def _trials(trials, name: str, out, cache, retry: bool, quiet: bool) -> None:
+    """Run trials, their records going to book/results/`name` unless told otherwise."""
+    from symlib.recipe_trials import line
+    from symlib.tables import RESULTS
+
+    waiting = list(trials)
+    for number, trial in enumerate(waiting, start=1):
+        print(f"{number} of {len(waiting)}: ", end="", flush=True)
+        _study(trial, out or RESULTS / name, line, "auto", cache, retry, quiet)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,303 +372,41 @@ def main(arguments: list[str] | None = None) -> int:
     0 done, 1 the work failed, 2 a bad argument or file, 3 an engine is missing,
     130 interrupted (say the same command again and it goes on).
     """
-    options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     # Other libraries' own chatter at that level is of no use to the reader.
     for name in ("jax", "torch", "matplotlib", "absl"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    command = typer.main.get_command(app)
     try:
-        return options.run(options)
+        # What a command returns is of no interest here; an Exit's code comes back as a number.
+        code = command(arguments, prog_name="symlib", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except TyperException as error:
+        return _told(error.format_message(), 2)
     except InputError as error:
-        print(f"symlib: error: {error}", file=sys.stderr)
-        return 2
+        return _told(error, 2)
     except MissingEngine as error:
-        print(f"symlib: error: {error}", file=sys.stderr)
-        return 3
-    except NonFiniteLoss as error:
-        print(f"symlib: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
+        return _told(error, 3)
+    except (NonFiniteLoss, OSError, MemoryError) as error:
+        return _told(error, 1)
+    except (KeyboardInterrupt, typer.Abort):
         print("symlib: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="symlib", description="From particle trajectories to a symbolic law."
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
+def _write(path: Path | None, record: dict) -> None:
+    """Write a record where it was asked for; "-" is standard output."""
+    from symlib.results import write_record
 
-    find = commands.add_parser("discover", help="the whole road, from a law to a verdict")
-    find.add_argument("--law", required=True, help="a name, or path/to/file.py:NAME")
-    find.add_argument("--dim", type=int, default=2, help="2 or 3")
-    find.add_argument(
-        "--model", default="bottleneck", help="standard, bottleneck, l1, kl or flathgn"
-    )
-    find.add_argument("--preset", default="ci", help="ci, laptop or paper")
-    find.add_argument("--seed", type=int, default=0)
-    find.add_argument("--engine", default="auto", help="auto, operon or pysr")
-    find.add_argument("--bodies", type=int, default=4, help="bodies per system")
-    find.add_argument("--json", type=Path, metavar="FILE", help="write the record here")
-    find.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
-    find.add_argument("--fresh", action="store_true", help="use and keep no cache")
-    find.add_argument("--quiet", action="store_true", help="no progress display")
-    find.set_defaults(run=_discover)
-
-    cell = commands.add_parser("cell", help="one cell of the tables, unless it is on record")
-    cell.add_argument("--law", required=True, help="a name, or path/to/file.py:NAME")
-    cell.add_argument("--dim", type=int, required=True, help="2 or 3")
-    cell.add_argument("--model", required=True, help="standard, bottleneck, l1, kl or flathgn")
-    cell.add_argument("--seed", type=int, default=0)
-    cell.add_argument("--preset", default="laptop", help="smoke, ci, laptop or paper")
-    cell.add_argument("--engine", default="auto", help="auto, operon or pysr")
-    cell.add_argument("--out", type=Path, metavar="FOLDER", help="for records")
-    cell.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
-    cell.add_argument("--retry", action="store_true", help="run it again if it failed")
-    cell.add_argument("--quiet", action="store_true", help="no progress display")
-    cell.set_defaults(run=_cell)
-
-    raw = commands.add_parser("raw", help="symbolic regression of raw data against ours")
-    raw.add_argument("--law", default="r2", help="a name, or path/to/file.py:NAME")
-    raw.add_argument("--bodies", type=int, default=6, help="bodies per system")
-    raw.add_argument("--dim", type=int, default=2, help="2 or 3")
-    raw.add_argument("--engine", default="auto", help="auto, operon or pysr")
-    raw.add_argument("--out", type=Path, metavar="FILE", help="for the record")
-    raw.set_defaults(run=_raw)
-
-    eight = commands.add_parser("eight", help="figure 5: the spring with eight bodies")
-    eight.add_argument("--model", help="standard, bottleneck, l1 or kl; all four if not given")
-    eight.add_argument("--out", type=Path, metavar="FOLDER", help="for records")
-    eight.add_argument("--retry", action="store_true", help="run a model again that failed")
-    eight.set_defaults(run=_eight)
-
-    for experiment in (raw, eight):
-        experiment.add_argument("--preset", default="laptop", help="smoke, ci, laptop or paper")
-        experiment.add_argument("--seed", type=int, default=0)
-        experiment.add_argument("--cache", type=Path, help="folder for simulations, checkpoints")
-        experiment.add_argument("--quiet", action="store_true", help="no progress display")
-
-    universe = commands.add_parser("universe", help="simulate a universe, catalogue its halos")
-    command.add_universe_arguments(universe)
-    universe.set_defaults(run=command.run_universe)
-
-    halos = commands.add_parser("halos", help="Table 6 and the network on a halo catalogue")
-    command.add_arguments(halos)
-    halos.set_defaults(run=command.run)
-
-    film = commands.add_parser("film", help="the film of a training run")
-    film.add_argument("--law", default="spring", help="a name, or path/to/file.py:NAME")
-    film.add_argument("--dim", type=int, default=2, help="2 or 3")
-    film.add_argument("--model", default="l1", help="standard, bottleneck, l1 or kl")
-    film.add_argument("--seed", type=int, default=0)
-    film.add_argument("--preset", default="laptop", help="ci, laptop or paper")
-    film.add_argument("--out", type=Path, default=Path("film"), metavar="FOLDER/NAME",
-                      help="NAME.mp4, NAME.webp, NAME.png and NAME.json are written")  # fmt: skip
-    film.add_argument("--recording", type=Path, metavar="FILE.npz",
-                      help="draw this recording; if there is none, record it there")  # fmt: skip
-    film.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
-    film.add_argument("--quiet", action="store_true", help="no progress display")
-    film.set_defaults(run=_film)
-
-    bench_command.add_arguments(commands)
-
-    laws = commands.add_parser("laws", help="list the built-in laws")
-    laws.set_defaults(run=_laws)
-    return parser
+    if str(path) == "-":
+        print(json_module.dumps(record, indent=2))
+    elif path is not None:
+        write_record(path, record)
 
 
-def _discover(options) -> int:
-    from symlib.symbolic import choose_engine
-
-    # A missing engine is told at once, before torch and JAX take seconds to load.
-    choose_engine(options.engine, say=False)
-    from symlib import cells
-    from symlib.experiments import check, default_cache, discover
-
-    # Before the long work: the arguments, and whether the result can be written.
-    check(
-        options.law,
-        options.dim,
-        options.model,
-        options.preset,
-        options.seed,
-        options.bodies,
-        options.engine,
-    )
-    writable(options.json)
-    cache = None if options.fresh else (options.cache or default_cache())
-    facts = {}
-    if options.bodies == cells.BODIES and options.preset in cells.RANK:
-        # So that a page can tell whether it is of today's code; taken before it may change.
-        cell = (options.law, options.dim, options.model, options.seed, options.preset)
-        facts = cells.Cell(*cell).facts()
-    found = discover(
-        options.law,
-        options.dim,
-        options.model,
-        options.preset,
-        options.seed,
-        engine=options.engine,
-        bodies=options.bodies,
-        cache=cache,
-        progress=not options.quiet,
-    )
-    record = {**found.record, **facts}
-    write(options.json, record)
-    print(summary(record))
-    return 0
-
-
-def _cell(options) -> int:
-    from symlib.symbolic import choose_engine
-
-    choose_engine(options.engine, say=False)
-    from symlib import cells
-    from symlib.experiments import default_cache
-
-    cell = cells.Cell(options.law, options.dim, options.model, options.seed, options.preset)
-    folder = options.out or cells.default_folder(options.preset)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: is a file; name a folder")
-    record, new = cells.run_cell(
-        cell,
-        folder,
-        engine=options.engine,
-        cache=options.cache or default_cache(),
-        retry=options.retry,
-        progress=not options.quiet,
-    )
-    print(("" if new else "on record: ") + cells.line(record))
-    return 0
-
-
-def _raw(options) -> int:
-    from symlib.symbolic import choose_engine
-
-    choose_engine(options.engine, say=False)
-    from symlib import raw_regression
-    from symlib.experiments import default_cache
-    from symlib.results import read_record
-
-    wanted = raw_regression.RawExperiment(
-        options.law, options.bodies, options.dim, options.preset, options.seed
-    )
-    raw_regression.check(wanted, options.engine)
-    path = options.out or wanted.path(_results(options.preset))
-    writable(path, "--out")
-    if raw_regression.is_done(wanted, path, options.engine):
-        record = read_record(path)
-        print("on record:")
-    else:
-        record = raw_regression.run_raw(
-            wanted,
-            engine=options.engine,
-            cache=options.cache or default_cache(),
-            progress=not options.quiet,
-        )
-        write(path, record)
-    print(raw_regression.summary(record))
-    return 0
-
-
-def _eight(options) -> int:
-    from symlib import eight_bodies
-    from symlib.experiments import default_cache
-
-    folder = options.out or _results(options.preset)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: is a file; name a folder")
-    found = eight_bodies.run_eight(
-        (options.model,) if options.model else eight_bodies.MESSAGE_MODELS,
-        options.preset,
-        options.seed,
-        folder=folder,
-        cache=options.cache or default_cache(),
-        retry=options.retry,
-        progress=not options.quiet,
-    )
-    for record, new in found:
-        print(("" if new else "on record: ") + eight_bodies.line(record))
-    return 0
-
-
-def _results(preset: str) -> Path:
-    """book/results; for what is no result, a folder of its own."""
-    from symlib import cells
-
-    return cells.default_folder(preset).parent
-
-
-def summary(record: dict) -> str:
-    """A discovery's record in a few lines: equation, R², losses, verdict."""
-    r2, verdict = record["r2"], record["verdict"]
-    if record["model"] == "flathgn":
-        return _energy_summary(record)
-    rows = [
-        f"{record['law']}, {record['dim']}D, {record['model']}, preset {record['preset']}, "
-        f"seed {record['seed']}: {record['steps']} steps, {record['seconds']:.0f} s",
-        f"  loss        {record['test_loss']:.4g} (trivial predictor {record['trivial_loss']:.4g})",
-        "  R²          force {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["force"]),
-        "              acceleration {all:.3f} (all) {kept90:.4f} (kept 90%)".format(
-            **r2["acceleration"]
-        ),
-        f"  equation    {record['equation']}",
-        f"              complexity {record['complexity']}, MAE {record['mae']:.3g}, "
-        f"engine {record['engine']}",
-        f"  verdict     {'recovered' if record['recovered'] else 'not recovered'}: "
-        f"{verdict['reason']}",
-    ]
-    return "\n".join(rows)
-
-
-def _energy_summary(record: dict) -> str:
-    r2 = record["r2"]
-    rows = [
-        f"{record['law']}, {record['dim']}D, flathgn, preset {record['preset']}, "
-        f"seed {record['seed']}: {record['steps']} steps, {record['seconds']:.0f} s",
-        f"  loss         {record['test_loss']:.4g} (trivial predictor "
-        f"{record['trivial_loss']:.4g}), of velocities {record['velocity_loss']:.3g}",
-        "  R²           force {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["force"]),
-        "               velocity {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["velocity"]),
-    ]
-    for title, prefix in (("pair energy", ""), ("self energy", "self_")):
-        yes = record[f"{prefix or 'pair_'}recovered"]
-        reason = record[f"{prefix}verdict"]["reason"]
-        rows += [
-            f"  {title}  {record[f'{prefix}equation']}",
-            f"               complexity {record[f'{prefix}complexity']}, "
-            f"MAE {record[f'{prefix}mae']:.3g}, engine {record['engine']}",
-            f"               {'recovered' if yes else 'not recovered'}: {reason}",
-        ]
-    return "\n".join(rows)
-
-
-def _film(options) -> int:
-    from symlib.experiments import default_cache
-    from symlib.film_making import make_film
-
-    record = make_film(
-        options.law,
-        options.dim,
-        options.model,
-        options.preset,
-        options.seed,
-        out=options.out,
-        recording=options.recording,
-        cache=options.cache or default_cache(),
-        progress=not options.quiet,
-    )
-    sizes = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in record["files"].items())
-    print(f"{sizes}\n{record['text']}")
-    return 0
-
-
-def _laws(options) -> int:
-    from symlib.potentials import LAWS
-
-    for law in LAWS.values():
-        print(f"{law.name:<14} dt {law.dt:<6} {law.label}")
-    return 0
+def _told(error, status: int) -> int:
+    print(f"symlib: error: {error}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

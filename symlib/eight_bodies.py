@@ -6,18 +6,17 @@ snapshots beside the true pair's force or acceleration, so that a page can draw 
 without a network.
 """
 
-import hashlib
-import json
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from symlib import cells, experiments, messages, results
-from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
-from symlib.paper import MESSAGE_MODELS
+from symlib import experiments, messages
+from symlib.choices import MESSAGE_MODELS, known
 from symlib.potentials import get_law
+from symlib.presets import get_preset
+from symlib.records.study import Study
 
 KIND = "eight bodies"
 LAW, DIM, BODIES = "spring", 2, 8
@@ -26,111 +25,50 @@ SPECTRUM = 15
 
 
 @dataclass(frozen=True)
-class EightBodies:
+class EightBodies(Study):
     """One panel row of figure 5: a message model at one preset and seed."""
 
     model: str
     preset: str = "laptop"
     seed: int = 0
 
+    kind: ClassVar[str] = KIND
+    stages: ClassVar[tuple[str, ...]] = ("simulate", "train", "listen")
+
     def path(self, folder: str | Path) -> Path:
         """Where its record lies below `folder`."""
         name = f"{LAW}-{DIM}-{self.model}-{self.preset}-{self.seed}.json"
         return Path(folder) / "eight_bodies" / name
 
-    def facts(self) -> dict:
-        """Hashes of all that goes in and of the code, as in `symlib.cells`."""
-        preset = cells.grid_preset(self.preset)
-        facts = [
-            KIND,
+    def inputs(self) -> list:
+        """The law, the sizes, the recipe and the seed."""
+        return [
             get_law(LAW).fingerprint(),
             [DIM, BODIES, self.model, self.seed, SAMPLE],
-            [preset.systems, preset.steps, preset.snapshots, preset.test_snapshots],
-            preset.recipe_for(self.model).to_dict(),
+            get_preset(self.preset).inputs(self.model),
         ]
-        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-        cell = cells.Cell(LAW, DIM, self.model, self.seed, self.preset)
-        return {"key": key, "code": cell.code()}
 
     def command(self) -> str:
         """What runs it anew in a checkout."""
         return f"symlib eight --model {self.model} --preset {self.preset} --seed {self.seed}"
 
+    def check(self, engine: str = "auto") -> None:
+        """Refuse an unknown model or preset, or a negative seed."""
+        known("model", self.model, MESSAGE_MODELS)
+        preset = get_preset(self.preset)
+        experiments.check(LAW, DIM, self.model, preset, self.seed, BODIES, engine)
 
-def is_done(run: EightBodies, folder: str | Path, *, retry: bool = False) -> bool:
-    """Whether a run is on record as it would be made now; with retry, not if it failed."""
-    try:
-        record = results.read_record(run.path(folder))
-    except InputError:
-        return False
-    if record.get("kind") != KIND or (retry and "failed" in record):
-        return False
-    return all(record.get(name) == value for name, value in run.facts().items())
-
-
-def run_eight(
-    models=MESSAGE_MODELS,
-    preset: str = "laptop",
-    seed: int = 0,
-    *,
-    folder: str | Path,
-    cache: Path | None = None,
-    retry: bool = False,
-    progress: bool = True,
-) -> list[tuple[dict, bool]]:
-    """Train the models on eight bodies, unless they are on record.
-
-    Args:
-        models: of standard, bottleneck, l1 and kl.
-        preset: smoke, ci, laptop or paper.
-        seed: of simulations, networks and batches.
-        folder: records go to eight_bodies/ in it, each as soon as its model is done.
-        cache: folder for the simulations, which the models share, and checkpoints.
-        retry: run a model again that broke down.
-        progress: show what is going on.
-
-    Returns:
-        For each model its record and whether it was made just now.
-
-    Raises:
-        InputError: an unknown model or preset, or a negative seed, before any work.
-    """
-    for model in models:
-        if model not in MESSAGE_MODELS:
-            raise UnknownChoice("model", model, MESSAGE_MODELS)
-        law, sizes = experiments.check(
-            LAW, DIM, model, cells.grid_preset(preset), seed, BODIES, "auto"
-        )
-    done, data = [], None
-    for model in models:
-        run = EightBodies(model, preset, seed)
-        if is_done(run, folder, retry=retry):
-            done.append((results.read_record(run.path(folder)), False))
-            continue
-        if data is None:
-            data = experiments.prepare(
-                law, DIM, sizes, seed, bodies=BODIES, cache=cache, progress=progress
-            )
-        record = _one(run, law, data, sizes, cache, progress)
-        results.write_record(run.path(folder), record)
-        done.append((record, True))
-    return done
-
-
-def _one(run: EightBodies, law, data, preset, cache, progress) -> dict:
-    began, facts = time.perf_counter(), run.facts()
-    about = {"kind": KIND, "law": LAW, "dim": DIM, "bodies": BODIES, **asdict(run)}
-    try:
-        trained = experiments.fit_network(
-            law, run.model, data, preset, run.seed, cache=cache, progress=progress
-        )
-    except NonFiniteLoss as error:
-        # The folders of the machine it went wrong on are of no use to the reader.
-        reason = str(error).replace(str(cache), "…") if cache else str(error)
-        measured = {"failed": f"NonFiniteLoss: {reason}"}
-    else:
+    def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
+        """Train on eight bodies and listen to held-out snapshots."""
+        law, preset = get_law(LAW), get_preset(self.preset)
+        options = {"cache": cache, "progress": progress}
+        data = experiments.prepare(law, DIM, preset, self.seed, bodies=BODIES, **options)
+        trained = experiments.fit_network(law, self.model, data, preset, self.seed, **options)
         heard = messages.record(trained.network, law, data.test_states)
-        measured = {
+        return {
+            "law": LAW,
+            "dim": DIM,
+            "bodies": BODIES,
             "recipe": trained.recipe.to_dict(),
             "steps": trained.steps,
             "training_seconds": round(trained.seconds, 1),
@@ -139,12 +77,8 @@ def _one(run: EightBodies, law, data, preset, cache, progress) -> dict:
             **messages.prediction_losses(
                 trained.network, data.test_states, data.test_accelerations
             ),
-            **what_they_say(heard, run.seed),
+            **what_they_say(heard, self.seed),
         }
-    seconds = time.perf_counter() - began
-    record = {**about, **measured, "seconds": round(seconds, 1), **facts}
-    record["provenance"] = results.provenance(seconds, run.command())
-    return results.plain(record)
 
 
 def what_they_say(heard: messages.Messages, seed: int = 0) -> dict:

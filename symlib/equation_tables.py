@@ -1,9 +1,8 @@
 """Table 4 and the other tables of appendix C as Markdown, made from records."""
 
 from symlib import symbolic
-from symlib.cells import FRESH
+from symlib.choices import FLATHGN
 from symlib.equation_records import Records, front_of
-from symlib.networks import FLATHGN
 from symlib.paper import (
     CHARGE_ENERGY,
     EXAMPLES_C,
@@ -14,6 +13,7 @@ from symlib.paper import (
     cell_name,
 )
 from symlib.raw_regression import WAYS
+from symlib.records.study import FRESH
 from symlib.scoreboard import Run
 from symlib.scoreboard_tables import EMPTY, MODELS, OLD, digits
 from symlib.tables import short
@@ -39,7 +39,7 @@ def table_4(records: Records, law: str) -> str:
     """The paper's front of one law (2D, bottleneck) and ours, the selected rows in bold.
 
     Args:
-        records: from `equation_records.read_records`.
+        records: from `equation_records.read_chapter`.
         law: r2 or r1.
     """
     lines = [

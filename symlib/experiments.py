@@ -3,11 +3,10 @@
 `discover` is what `symlib discover` runs and what a cell of the paper's tables is: one law,
 one dimension, one model, one seed. Finished simulations and checkpoints are kept in a cache
 under a name made from everything that went into them, so an interrupted call goes on where
-it stopped, and a changed input is never mistaken for an old one.
+it stopped, and a changed input, or a stage of another version, is never mistaken for an old one.
 """
 
-import hashlib
-import json
+import contextlib
 import os
 import re
 import time
@@ -15,16 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from symlib import messages as messages_module
 from symlib import results, symbolic
+from symlib.choices import DIMENSIONS, FLATHGN, MODELS, at_least, known
 from symlib.energy_discovery import EnergyReading, energy_facts, read_energies
-from symlib.errors import InputError, UnknownChoice
 from symlib.messages import Messages, prediction_losses
 from symlib.nbody import Trajectories, simulate
-from symlib.networks import FLATHGN, MODELS
-from symlib.potentials import DIMENSIONS, PairPotential, get_law
+from symlib.potentials import PairPotential, get_law
 from symlib.presets import Preset, get_preset
+from symlib.records.stages import version
+from symlib.records.study import hash_of
 from symlib.training import train
 from symlib.training_loop import Run
 
@@ -85,15 +86,11 @@ def check(law, dim: int, model: str, preset, seed: int, bodies: int = 4, engine:
             dimension other than 2 or 3, fewer than two bodies, or a negative seed.
         MissingEngine: PySR was asked for and there is no Julia.
     """
+    known("dim", dim, DIMENSIONS)
+    known("model", model, MODELS)
+    at_least("bodies", bodies, 2)
+    at_least("seed", seed, 0)
     law, preset = get_law(law), get_preset(preset)
-    if dim not in DIMENSIONS:
-        raise InputError(f"dim: 2 or 3, got {dim!r}")
-    if model not in MODELS:
-        raise UnknownChoice("model", model, MODELS)
-    if bodies < 2:
-        raise InputError(f"bodies: at least 2 are needed, got {bodies!r}")
-    if not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed: a whole number, zero or positive, got {seed!r}")
     symbolic.choose_engine(engine, say=False)
     return law, preset
 
@@ -109,14 +106,18 @@ def prepare(
     progress: bool = True,
 ) -> Snapshots:
     """Simulate a law and draw training and test snapshots (appendix B)."""
-    path = None
+    path, alone = None, contextlib.nullcontext()
     if cache is not None:
         facts = [law.fingerprint(), dim, bodies, preset.systems, preset.steps, seed]
-        key = _key(facts, "potentials", "nbody", "integrator")
-        path = cache / f"{_file_name(law)}-{dim}-{key}.traj"
-    trajectories = simulate(
-        law, dim, bodies, preset.systems, preset.steps, seed, path=path, progress=progress
-    )
+        key = hash_of([*facts, version("simulate")])
+        path = Path(cache) / f"{_file_name(law)}-{dim}-{key}.traj"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # One process at a time simulates a law; the others wait and read its files.
+        alone = FileLock(path.with_suffix(".lock"))
+    with alone:
+        trajectories = simulate(
+            law, dim, bodies, preset.systems, preset.steps, seed, path=path, progress=progress
+        )
     training, held_out = trajectories.split(test_fraction=0.1)
     # Systems that the integrator gave up leave fewer snapshots than the preset asks for.
     count, test_count = (
@@ -150,11 +151,10 @@ def fit_network(
     path = None
     if cache is not None:
         dim = snapshots.train_accelerations.shape[2]
-        facts = [law.fingerprint(), dim, model, preset.recipe_for(model).to_dict(), seed]
+        facts = [law.fingerprint(), dim, model, preset.recipe_for(model).inputs(), seed]
         facts.append(float(np.abs(snapshots.train_states, dtype=np.float64).sum()))
-        modules = ("models", "recipes", "sparsity", "training", "training_loop")
-        key = _key(facts, *modules, *(("hamiltonian",) if model == FLATHGN else ()))
-        path = cache / f"{_file_name(law)}-{dim}-{model}-{key}.safetensors"
+        key = hash_of([*facts, version("simulate"), version("train")])
+        path = Path(cache) / f"{_file_name(law)}-{dim}-{model}-{key}.safetensors"
     return train(
         model,
         snapshots.train_states,
@@ -235,16 +235,20 @@ def discover(
     named = law if isinstance(law, str) else law.name
     law, preset = check(law, dim, model, preset, seed, bodies, engine)
     cache = None if cache is None else Path(cache)
-    began = time.perf_counter()
-    marks = {}
+    marks, last = {}, time.perf_counter()
 
     def mark(stage: str):
-        marks[stage] = round(time.perf_counter() - began - sum(marks.values()), 2)
+        nonlocal last
+        now = time.perf_counter()
+        marks[stage], last = round(now - last, 2), now
 
     snapshots = prepare(law, dim, preset, seed, bodies=bodies, cache=cache, progress=progress)
     mark("simulation")
     run = fit_network(law, model, snapshots, preset, seed, cache=cache, progress=progress)
     mark("training")
+    # What came from a cache took the time that it took then.
+    marks["simulation"] = getattr(snapshots.trajectories, "seconds", None)
+    marks["training"] = round(run.seconds, 2)
     losses = prediction_losses(run.network, snapshots.test_states, snapshots.test_accelerations)
     if model == FLATHGN:
         reading = read_energies(
@@ -269,7 +273,7 @@ def discover(
         verdict = symbolic.recovered(regression, law, dim)
         facts = _message_facts(recorded, regression, verdict)
     mark("regression")
-    seconds = time.perf_counter() - began
+    seconds = sum(spent for spent in marks.values() if spent is not None)
     record = {
         "kind": "discovery",
         "law": named,
@@ -283,7 +287,7 @@ def discover(
         "steps": run.steps,
         "seconds": round(seconds, 1),
         "stages": marks,
-        "resumed_at": run.resumed_at,
+        "network_from_cache": run.resumed_at == run.steps,
         "systems": preset.systems,
         "share_failed": snapshots.share_failed,
         **losses,
@@ -293,6 +297,23 @@ def discover(
     return Discovery(
         law, snapshots, run, recorded, regression, verdict, results.plain(record), reading
     )
+
+
+def judge_again(record: dict) -> dict:
+    """Today's verdict on the equations of a discovery's record, as the record holds it."""
+    law, dim = get_law(record["law"]), record["dim"]
+    if record["model"] != FLATHGN:
+        verdict = symbolic.recovered(record["equation"], law, dim)
+        return {"recovered": bool(verdict), "verdict": verdict.to_dict()}
+    pair = symbolic.recovered_pair_energy(record["equation"], law, dim)
+    own = symbolic.recovered_self_energy(record["self_equation"], dim)
+    return {
+        "recovered": bool(pair) and bool(own),
+        "pair_recovered": bool(pair),
+        "self_recovered": bool(own),
+        "verdict": pair.to_dict(),
+        "self_verdict": own.to_dict(),
+    }
 
 
 def _message_facts(
@@ -310,14 +331,50 @@ def _message_facts(
     }
 
 
+def summary(record: dict) -> str:
+    """A discovery's record in a few lines: equation, R², losses, verdict."""
+    r2, verdict = record["r2"], record["verdict"]
+    if record["model"] == FLATHGN:
+        return _energy_summary(record)
+    rows = [
+        f"{record['law']}, {record['dim']}D, {record['model']}, preset {record['preset']}, "
+        f"seed {record['seed']}: {record['steps']} steps, {record['seconds']:.0f} s",
+        f"  loss        {record['test_loss']:.4g} (trivial predictor {record['trivial_loss']:.4g})",
+        "  R²          force {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["force"]),
+        "              acceleration {all:.3f} (all) {kept90:.4f} (kept 90%)".format(
+            **r2["acceleration"]
+        ),
+        f"  equation    {record['equation']}",
+        f"              complexity {record['complexity']}, MAE {record['mae']:.3g}, "
+        f"engine {record['engine']}",
+        f"  verdict     {'recovered' if record['recovered'] else 'not recovered'}: "
+        f"{verdict['reason']}",
+    ]
+    return "\n".join(rows)
+
+
+def _energy_summary(record: dict) -> str:
+    r2 = record["r2"]
+    rows = [
+        f"{record['law']}, {record['dim']}D, flathgn, preset {record['preset']}, "
+        f"seed {record['seed']}: {record['steps']} steps, {record['seconds']:.0f} s",
+        f"  loss         {record['test_loss']:.4g} (trivial predictor "
+        f"{record['trivial_loss']:.4g}), of velocities {record['velocity_loss']:.3g}",
+        "  R²           force {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["force"]),
+        "               velocity {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["velocity"]),
+    ]
+    for title, prefix in (("pair energy", ""), ("self energy", "self_")):
+        yes = record[f"{prefix or 'pair_'}recovered"]
+        reason = record[f"{prefix}verdict"]["reason"]
+        rows += [
+            f"  {title}  {record[f'{prefix}equation']}",
+            f"               complexity {record[f'{prefix}complexity']}, "
+            f"MAE {record[f'{prefix}mae']:.3g}, engine {record['engine']}",
+            f"               {'recovered' if yes else 'not recovered'}: {reason}",
+        ]
+    return "\n".join(rows)
+
+
 def _file_name(law: PairPotential) -> str:
     """A law's name as part of a file's; a user may have called it anything."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", law.name)
-
-
-def _key(facts: list, *modules: str) -> str:
-    """A short hash of plain values and of the code that turned them into a result."""
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for module in modules:
-        digest.update((Path(__file__).with_name(f"{module}.py")).read_bytes())
-    return digest.hexdigest()[:12]

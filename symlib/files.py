@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from symlib.errors import InputError
+
 
 @contextmanager
 def whole_file(path: Path, **options) -> Iterator[IO]:
@@ -45,3 +47,42 @@ def write_whole(path: Path, text: str) -> Path:
     with whole_file(path, mode="w", encoding="utf-8") as file:
         file.write(text)
     return Path(path)
+
+
+def writable(path: Path | None, option: str = "--json") -> None:
+    """Refuse a result file that cannot be written, before the work whose result it is.
+
+    Args:
+        path: None and "-", standard output, are never refused.
+        option: how the message calls it.
+
+    Raises:
+        InputError: a folder, or a place where no file can be made.
+    """
+    if path is None or str(path) == "-":
+        return
+    if path.is_dir():
+        raise InputError(f"{option} {path}: is a folder; name a file")
+    _probe(path.parent, f"{option} {path}")
+
+
+def writable_folder(folder: Path, option: str = "--out") -> None:
+    """Refuse a folder for results into which no file can be written.
+
+    Raises:
+        InputError: a file, or a place where no folder can be made.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{option} {folder}: is a file; name a folder")
+    _probe(folder, f"{option} {folder}")
+
+
+def _probe(folder: Path, what: str) -> None:
+    # The folder that is there already is asked: nothing is made for work that is refused later.
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"{what}: cannot be written ({error})") from error

@@ -5,13 +5,15 @@ from html import escape
 from pathlib import Path
 
 from symlib.cells import Cell
+from symlib.choices import FLATHGN
 from symlib.errors import InputError
 from symlib.experiments import check, fit_network, prepare
 from symlib.film import Recorder, Recording, read_recording
 from symlib.film_frames import FPS, Frames, heard, words, write_film
 from symlib.markdown import table
-from symlib.networks import FLATHGN
 from symlib.presets import get_preset
+from symlib.records.stages import versions
+from symlib.records.study import hash_of
 from symlib.results import plain, provenance, read_record, write_record
 
 KIND = "film"
@@ -58,7 +60,7 @@ def record_film(
         data.test_states,
         data.test_accelerations,
         steps,
-        {"model": model, "preset": preset.name, "seed": seed, "key": cell.key() + cell.code()},
+        {"model": model, "preset": preset.name, "seed": seed, "key": _key(cell)},
         path=path,
         looks=looks,
         every=min(EVERY, max(1, steps // 100)),
@@ -75,6 +77,10 @@ def record_film(
             "at to its end; delete it there, so that it is trained again"
         )
     return recorder.recording()
+
+
+def _key(cell: Cell) -> str:
+    return hash_of([cell.key(), versions(("simulate", "train", "listen"))])
 
 
 def make_film(
@@ -115,8 +121,8 @@ def make_film(
         path = recording
         if path is None and cache is not None:
             cell = Cell(law, dim, model, seed, get_preset(preset).name)
-            # A changed recipe or code is another film.
-            path = Path(cache) / "film" / f"{cell.name}-{cell.key()}-{cell.code()}.npz"
+            # A changed recipe or stage is another film.
+            path = Path(cache) / "film" / f"{cell.name}-{_key(cell)}.npz"
         film = record_film(
             law, dim, model, preset, seed, path=path, cache=cache, progress=progress, looks=looks
         )

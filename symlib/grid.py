@@ -5,7 +5,6 @@ failed or all were killed. Here it is told about the machine, two grids are kept
 beside its count of finished cells stands an estimate of the time left.
 """
 
-import argparse
 import contextlib
 import importlib.util
 import os
@@ -23,68 +22,65 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRESS = re.compile(r"^(\d+) of (\d+) steps \(")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the grid; returns Snakemake's exit status, 2 for a bad argument."""
-    parser = argparse.ArgumentParser(prog="python -m symlib.grid", description=__doc__)
-    parser.add_argument("--table", default="1", help="1, 3, 5 or all")
-    parser.add_argument(
-        "--preset", default="laptop", help="ci (two rows, few steps), laptop, paper"
-    )
-    parser.add_argument("--engine", default="auto", help="auto, operon or pysr")
-    parser.add_argument("--out", type=Path, help="folder for records")
-    parser.add_argument("--cache", type=Path, help="folder for simulations and checkpoints")
-    parser.add_argument("--work", type=Path, help="Snakemake's own folder")
-    parser.add_argument("--jobs", type=int, help="cells at a time; one per core if not given")
-    parser.add_argument("--retry", action="store_true", help="also run what failed before")
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be run")
-    options = parser.parse_args(arguments)
-    try:
-        work = (options.work or ROOT / "_build" / "grid").resolve()
-        words = snakemake_command(options, work)
-        with _alone(work) as lock:
-            return _follow(words, lock)
-    except InputError as error:
-        print(f"grid: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("grid: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+def run_grid(
+    table: str,
+    preset: str,
+    *,
+    engine: str = "auto",
+    out: Path | None = None,
+    cache: Path | None = None,
+    work: Path | None = None,
+    jobs: int | None = None,
+    retry: bool = False,
+    dry_run: bool = False,
+) -> int:
+    """Run a table's cells; returns Snakemake's exit status.
 
-
-def snakemake_command(options: argparse.Namespace, work: Path) -> list[str]:
-    """The command line for Snakemake on this machine, with `work` for its own files.
+    Args:
+        table: 1, 3, 5 or all.
+        preset: laptop or paper; ci is two rows and few steps.
+        engine: auto, operon or pysr.
+        out, cache: folders for records, and for simulations and checkpoints.
+        work: Snakemake's own folder.
+        jobs: cells at a time; one per core when None.
+        retry: also run what failed before.
+        dry_run: only say what would be run.
 
     Raises:
-        InputError: Snakemake is not installed, or an unknown table, preset or engine.
+        InputError: Snakemake is not installed, an unknown table or preset, or a grid that is
+            running in this checkout already.
     """
     from symlib.cells import default_folder, preset_of_grid, wanted
-    from symlib.symbolic import choose_engine
 
     if importlib.util.find_spec("snakemake") is None:
         raise InputError("snakemake is not installed: pip install 'symlib[grid]'")
-    cells = wanted(options.table, options.preset)
-    choose_engine(options.engine)
-    if options.jobs is not None and options.jobs < 1:
-        raise InputError(f"--jobs: at least 1, got {options.jobs}")
-    out = (options.out or default_folder(preset_of_grid(options.preset))).resolve()
+    cells = wanted(table, preset)
+    work = (work or ROOT / "_build" / "grid").resolve()
+    out = (out or default_folder(preset_of_grid(preset))).resolve()
     config = {
-        "table": options.table,
-        "preset": options.preset,
-        "engine": options.engine,
+        "table": table,
+        "preset": preset,
+        "engine": engine,
         "out": out,
-        "cache": (options.cache or ROOT / "_build" / "cache").resolve(),
-        "retry": int(options.retry),
+        "cache": (cache or ROOT / "_build" / "cache").resolve(),
+        "retry": int(retry),
         "gpus": (gpus := _gpus()),
     }
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     words += ["--workflow-profile", str(ROOT / "profiles" / "default")]
-    words += ["--directory", str(work), "--cores", str(options.jobs or _cores())]
+    words += ["--directory", str(work), "--cores", str(jobs or _cores())]
     words += ["--resources", f"mem_mb={_memory()}", f"gpu={gpus}"]
     # A killed Snakemake leaves its lock behind; ours goes with the process that holds it.
     words += ["--nolock", "--config", *(f"{key}={value}" for key, value in config.items())]
     # One seed of every cell says more than three of some.
     words += ["--prioritize", *(str(cell.path(out)) for cell in cells if not cell.seed)]
-    return words + (["--dry-run"] if options.dry_run else ["--quiet", "host", "rules", "reason"])
+    words += ["--dry-run"] if dry_run else ["--quiet", "host", "rules", "reason"]
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        with _alone(work) as lock:
+            return _follow(words, lock)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def time_left(done: int, total: int, seconds: float) -> str:
@@ -174,8 +170,3 @@ def _gpus() -> int:
     import torch
 
     return int(torch.cuda.is_available())
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _terminated)
-    sys.exit(main())

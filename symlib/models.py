@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
+from symlib.choices import MESSAGE_MODELS
 from symlib.errors import InputError, UnknownChoice
 
 HIDDEN = 300
@@ -81,9 +82,6 @@ class MessageRule:
         return self.divergence(raw).mean(dim=0) if self.stochastic else raw.std(dim=0)
 
 
-MODELS = ("standard", "bottleneck", "l1", "kl")
-
-
 def message_rule(model: str, dim: int) -> MessageRule:
     """The rule of a model: sizes and α₁ as in appendices A.1 and A.2.
 
@@ -97,7 +95,7 @@ def message_rule(model: str, dim: int) -> MessageRule:
         "kl": (MESSAGES, 1.0),
     }
     if model not in rules:
-        raise UnknownChoice("model", model, MODELS)
+        raise UnknownChoice("model", model, MESSAGE_MODELS)
     return MessageRule(model, *rules[model])
 
 

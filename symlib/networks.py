@@ -2,13 +2,9 @@
 
 import torch
 
-from symlib.errors import UnknownChoice
+from symlib.choices import FLATHGN, MODELS, known
 from symlib.hamiltonian import FlatHGN
-from symlib.models import MODELS as MESSAGE_MODELS
 from symlib.models import GraphNetwork, particle_network
-
-FLATHGN = "flathgn"
-MODELS = (*MESSAGE_MODELS, FLATHGN)
 
 
 def fresh_network(model: str, dim: int, seed: int = 0) -> GraphNetwork | FlatHGN:
@@ -18,8 +14,7 @@ def fresh_network(model: str, dim: int, seed: int = 0) -> GraphNetwork | FlatHGN
         InputError: dim is neither 2 nor 3.
         UnknownChoice: no model of that name.
     """
-    if model not in MODELS:
-        raise UnknownChoice("model", model, MODELS)
+    known("model", model, MODELS)
     if model != FLATHGN:
         return particle_network(model, dim, seed)
     with torch.random.fork_rng(devices=[]):

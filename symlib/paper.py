@@ -6,6 +6,8 @@ Cells are keyed by (law, dimension) in this package's names and by model. Source
 over all points: against force, against acceleration).
 """
 
+from symlib.choices import MESSAGE_MODELS
+
 LAW_NAMES = {
     "charge": "Charge",
     "damped": "Damped",
@@ -14,7 +16,6 @@ LAW_NAMES = {
     "r2": "1/r²",
     "spring": "Spring",
 }
-MESSAGE_MODELS = ("standard", "bottleneck", "l1", "kl")
 
 
 def _table(columns: tuple[str, ...], rows: dict) -> dict:

@@ -4,10 +4,10 @@
 sizes, for a GPU.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from symlib.choices import FLATHGN, SMOKE
 from symlib.errors import UnknownChoice
-from symlib.networks import FLATHGN
 from symlib.recipes import FAST, Recipe, get_recipe
 from symlib.sparsity import SparseRecipe
 
@@ -42,7 +42,7 @@ class Preset:
     """How much of everything.
 
     Args:
-        name: ci, laptop or paper.
+        name: smoke, ci, laptop or paper.
         systems: simulations, each of `steps` snapshots; a tenth of them is held out.
         steps: snapshots per simulation (appendix B: 1,000).
         snapshots: training snapshots drawn from the simulations.
@@ -59,7 +59,12 @@ class Preset:
     test_snapshots: int
     recipe: Recipe
     energy_recipe: Recipe
-    budget: str
+    budget: str | dict[str, int]
+
+    def inputs(self, model: str) -> list:
+        """What decides the data and the training of a model, as plain values."""
+        sizes = [self.systems, self.steps, self.snapshots, self.test_snapshots]
+        return [*sizes, self.recipe_for(model).inputs()]
 
     def recipe_for(self, model: str) -> Recipe:
         """The recipe of a model."""
@@ -73,6 +78,17 @@ class Preset:
 PRESETS = {
     preset.name: preset
     for preset in (
+        # The machinery, in seconds; no result of its own. What `make grid PRESET=ci` runs.
+        Preset(
+            SMOKE,
+            24,
+            40,
+            500,
+            100,
+            get_recipe("fast", steps=60, precision="float32", compiled=False),
+            get_recipe("energies", steps=40, compiled=False),
+            {"searches": 1, "generations": 4, "population": 60, "rows": 200, "rounds": 0},
+        ),
         Preset(
             "ci",
             1_000,
@@ -105,6 +121,21 @@ PRESETS = {
         ),
     )
 }
+
+
+@dataclass(frozen=True)
+class OneRecipe(Preset):
+    """A preset that trains every model by the same recipe, for trials of one."""
+
+    @classmethod
+    def of(cls, preset: Preset, recipe: Recipe) -> "OneRecipe":
+        """The sizes and the budget of a preset with another recipe."""
+        same = {spec.name: getattr(preset, spec.name) for spec in fields(Preset)}
+        return cls(**{**same, "recipe": recipe})
+
+    def recipe_for(self, model: str) -> Recipe:
+        """The same for all."""
+        return self.recipe
 
 
 def get_preset(name: "str | Preset") -> Preset:

@@ -11,17 +11,18 @@ examples, and the same budget for every search, and are judged on the same held-
   the same acceleration.
 """
 
-import hashlib
-import json
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from symlib import cells, experiments, messages, results, rollout, symbolic
+from symlib import experiments, messages, rollout, symbolic
 from symlib.errors import InputError
 from symlib.potentials import get_law
+from symlib.presets import get_preset
+from symlib.records.stages import PARTICLES
+from symlib.records.study import Study
 from symlib.symbolic.budget import get_budget
 from symlib.variables import AXES
 
@@ -38,7 +39,7 @@ WAYS = ("trivial", "raw", "raw_most_complex", "equations", "network")
 
 
 @dataclass(frozen=True)
-class RawExperiment:
+class RawExperiment(Study):
     """Which system is regressed: a law, bodies, dimension, preset and seed."""
 
     law: str = "r2"
@@ -47,6 +48,9 @@ class RawExperiment:
     preset: str = "laptop"
     seed: int = 0
 
+    kind: ClassVar[str] = KIND
+    stages: ClassVar[tuple[str, ...]] = PARTICLES
+
     def path(self, folder: str | Path) -> Path:
         """Where its record lies below `folder`; the paper's own system has the short name."""
         system = f"{self.law.rsplit(':')[-1].lower()}-{self.dim}-{self.bodies}-"
@@ -54,20 +58,15 @@ class RawExperiment:
         name = f"raw_regression-{'' if paper else system}{self.preset}-{self.seed}.json"
         return Path(folder) / name
 
-    def facts(self) -> dict:
-        """Hashes of all that goes in and of the code, as in `symlib.cells`."""
-        preset = cells.grid_preset(self.preset)
-        facts = [
-            KIND,
+    def inputs(self) -> list:
+        """The law, the sizes, the recipe, the budget and the seed."""
+        preset = get_preset(self.preset)
+        return [
             get_law(self.law).fingerprint(),
             [self.dim, self.bodies, self.seed, MATRIX_ROWS, experiments.REFIT_EDGES],
-            [preset.systems, preset.steps, preset.snapshots, preset.test_snapshots],
-            preset.recipe_for(MODEL).to_dict(),
+            preset.inputs(MODEL),
             asdict(get_budget(preset.budget)),
         ]
-        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-        cell = cells.Cell(self.law, self.dim, MODEL, self.seed, self.preset)
-        return {"key": key, "code": cell.code()}
 
     def command(self) -> str:
         """What runs it anew in a checkout."""
@@ -75,6 +74,40 @@ class RawExperiment:
             f"symlib raw --law {self.law} --bodies {self.bodies} --dim {self.dim} "
             f"--preset {self.preset} --seed {self.seed}"
         )
+
+    def check(self, engine: str = "auto") -> None:
+        """Refuse what cannot work before any work."""
+        preset = get_preset(self.preset)
+        experiments.check(self.law, self.dim, MODEL, preset, self.seed, self.bodies, engine)
+
+    def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
+        """Both ways on the same system."""
+        law, preset = get_law(self.law), get_preset(self.preset)
+        options = {"cache": cache, "progress": progress}
+        data = experiments.prepare(law, self.dim, preset, self.seed, bodies=self.bodies, **options)
+        truth = data.test_accelerations[:, BODY, AXIS].astype(np.float64)
+        predictions, raw = _raw_way(self, data, preset, engine, progress)
+        trivial = float(predictions["trivial"][0])
+        found, run, factorised = _factorised_way(
+            law, data, preset, self.seed, engine, cache, progress
+        )
+        predictions |= found
+        return {
+            "target": f"acceleration of body {BODY + 1} along {AXES[AXIS]}",
+            "engine": raw["engine"],
+            "budget": asdict(get_budget(preset.budget)),
+            "systems": preset.systems,
+            "share_failed": data.share_failed,
+            "train_snapshots": len(data.train_states),
+            "test_snapshots": len(truth),
+            "goodness": {way: goodness(predictions[way], truth, trivial) for way in WAYS},
+            "raw": raw,
+            "factorised": factorised,
+            "recipe": run.recipe.to_dict(),
+            "steps": run.steps,
+            "training_seconds": round(run.seconds, 1),
+            "sample": _sample(truth, predictions, trivial, self.seed),
+        }
 
 
 def raw_names(bodies: int, dim: int) -> list[str]:
@@ -132,92 +165,14 @@ def goodness(predicted, truth, trivial: float) -> dict:
     }
 
 
-def is_done(experiment: RawExperiment, path: Path, engine: str = "auto") -> bool:
-    """Whether the experiment is on record as it would be made now."""
-    try:
-        record = results.read_record(path)
-    except InputError:
-        return False
-    facts = experiment.facts()
-    same = record.get("kind") == KIND and all(record.get(k) == v for k, v in facts.items())
-    return same and engine in ("auto", record.get("engine"))
-
-
-def run_raw(
-    experiment: RawExperiment,
-    *,
-    engine: str = "auto",
-    cache: Path | None = None,
-    progress: bool = True,
-) -> dict:
-    """Both ways on the same system; returns the record.
-
-    Args:
-        experiment: the system, the preset and the seed.
-        engine: auto, operon or pysr.
-        cache: folder for simulations and the network's checkpoint; None keeps nothing.
-        progress: show what is going on.
-
-    Raises:
-        InputError, MissingEngine: what cannot work, before any work; NonFiniteLoss: training
-            broke down.
-    """
-    law, preset = check(experiment, engine)
-    dim, seed = experiment.dim, experiment.seed
-    facts, began = experiment.facts(), time.perf_counter()
-    data = experiments.prepare(
-        law, dim, preset, seed, bodies=experiment.bodies, cache=cache, progress=progress
-    )
-    truth = data.test_accelerations[:, BODY, AXIS].astype(np.float64)
-    predictions, raw = _raw_way(experiment, data, preset, engine, progress)
-    trivial = float(predictions["trivial"][0])
-    found, run, factorised = _factorised_way(law, data, preset, seed, engine, cache, progress)
-    predictions |= found
-    seconds = time.perf_counter() - began
-    record = {
-        "kind": KIND,
-        **asdict(experiment),
-        "target": f"acceleration of body {BODY + 1} along {AXES[AXIS]}",
-        "engine": raw["engine"],
-        "budget": asdict(get_budget(preset.budget)),
-        "systems": preset.systems,
-        "share_failed": data.share_failed,
-        "train_snapshots": len(data.train_states),
-        "test_snapshots": len(truth),
-        "goodness": {way: goodness(predictions[way], truth, trivial) for way in WAYS},
-        "raw": raw,
-        "factorised": factorised,
-        "recipe": run.recipe.to_dict(),
-        "steps": run.steps,
-        "training_seconds": round(run.seconds, 1),
-        "seconds": round(seconds, 1),
-        "sample": _sample(truth, predictions, trivial, seed),
-        **facts,
-        "provenance": results.provenance(seconds, experiment.command()),
-    }
-    return results.plain(record)
-
-
-def check(experiment: RawExperiment, engine: str = "auto"):
-    """Refuse what cannot work before any long work; the law and the preset as objects."""
-    preset = cells.grid_preset(experiment.preset)
-    return experiments.check(
-        experiment.law,
-        experiment.dim,
-        MODEL,
-        preset,
-        experiment.seed,
-        experiment.bodies,
-        engine,
-    )
-
-
 def summary(record: dict) -> str:
     """A record in a few lines: how well each way predicts, and what it found."""
     lines = [
         f"{record['law']}-{record['dim']}, {record['bodies']} bodies, preset {record['preset']}, "
-        f"seed {record['seed']}: {record['target']}, {record['seconds']:.0f} s"
+        f"seed {record['seed']}, {record['seconds']:.0f} s: {record.get('target')}"
     ]
+    if "failed" in record:
+        return f"{lines[0]}: failed, {record['failed']}"
     for way, fit in record["goodness"].items():
         lines.append(
             f"  {way:17} MAE {fit['mae']:.4g}, median {fit['median_error']:.3g}, R² "

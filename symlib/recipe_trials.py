@@ -9,25 +9,22 @@ and what is on record as it would be made now is not trained again. Trials of fe
 at the preset `laptop`, leave theirs under book/results/steps.
 """
 
-import hashlib
-import json
-import math
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
-from symlib.code_version import code_version
-from symlib.errors import InputError, UnknownChoice
+from symlib.errors import UnknownChoice
 from symlib.experiments import check, fit_network, prepare
 from symlib.graphs import snapshot_graphs
 from symlib.messages import prediction_losses, record
-from symlib.paper import TABLE_3
-from symlib.presets import PRESETS, Preset, get_preset
+from symlib.potentials import get_law
+from symlib.presets import OneRecipe, Preset, get_preset
 from symlib.recipes import REFERENCE, Recipe
-from symlib.results import plain, provenance, read_record, write_record
+from symlib.records.reading import read_records
+from symlib.records.study import FRESH, Study
 from symlib.sparsity import speaking
 
 KIND = "trial"
@@ -130,41 +127,75 @@ STEPS = ("quarter-steps", "fast", "float32-late", "four-times-steps", "four-time
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(Study):
     """One training run with the recipe or with one thing about it changed.
 
     Args:
         law, dim, model, seed: as for a cell.
-        name: a key of `TRIALS`.
+        trial: a key of `TRIALS`.
         preset: its sizes and its recipe.
     """
 
     law: str
     dim: int
     model: str
-    name: str
+    trial: str
     seed: int
     preset: str = "ci"
 
-    def __post_init__(self):
-        if self.name not in TRIALS:
-            raise UnknownChoice("trial", self.name, TRIALS)
+    kind: ClassVar[str] = KIND
+    stages: ClassVar[tuple[str, ...]] = ("simulate", "train", "listen")
 
-    def path(self, folder: Path) -> Path:
+    def __post_init__(self):
+        if self.trial not in TRIALS:
+            raise UnknownChoice("trial", self.trial, TRIALS)
+
+    def path(self, folder: str | Path) -> Path:
         """Where its record lies."""
-        return folder / f"{self.law}-{self.dim}-{self.model}-{self.name}-{self.seed}.json"
+        name = f"{self.law}-{self.dim}-{self.model}-{self.trial}-{self.seed}.json"
+        return Path(folder) / name
 
     def recipe(self) -> Recipe:
         """The preset's recipe with the change made."""
-        return TRIALS[self.name][1](get_preset(self.preset).recipe_for(self.model))
+        return TRIALS[self.trial][1](get_preset(self.preset).recipe_for(self.model))
 
-    def facts(self) -> dict:
-        """Hashes of what goes in and of the code, as in a cell's record."""
-        preset = get_preset(self.preset)
-        sizes = [preset.systems, preset.steps, preset.snapshots, preset.test_snapshots]
-        whole = [self.law, self.dim, self.model, self.seed, sizes, self.recipe().to_dict()]
-        key = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:12]
-        return {"key": key, "code": code_version(self.model)}
+    def inputs(self) -> list:
+        """The law, the sizes, the changed recipe and the seed."""
+        return [
+            get_law(self.law).fingerprint(),
+            [self.dim, self.model, self.seed],
+            self._preset().inputs(self.model),
+        ]
+
+    def command(self) -> str:
+        """What runs it anew in a checkout, with the trials beside it."""
+        kind = "steps" if (self.law, self.dim, self.model) in STEPS_SETTINGS else "recipe"
+        return f"symlib bench {kind} --preset {self.preset} --seeds {self.seed + 1}"
+
+    def check(self, engine: str = "auto") -> None:
+        """Refuse an unknown law or model."""
+        check(self.law, self.dim, self.model, self.preset, self.seed)
+
+    def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
+        """Train once, and listen."""
+        law, preset, options = get_law(self.law), self._preset(), {"cache": cache}
+        options["progress"] = progress
+        data = prepare(law, self.dim, preset, self.seed, **options)
+        run = fit_network(law, self.model, data, preset, self.seed, **options)
+        heard = record(run.network, law, data.test_states)
+        return {
+            "recipe": run.recipe.to_dict(),
+            "steps": run.steps,
+            "training_seconds": round(run.seconds, 1),
+            **prediction_losses(run.network, data.test_states, data.test_accelerations),
+            "message_cost": message_cost(run.network, data.test_states),
+            "r2": heard.r2(),
+            "spectrum": heard.spread[:COMPONENTS],
+            "speaking": speaking(run.network),
+        }
+
+    def _preset(self) -> Preset:
+        return OneRecipe.of(get_preset(self.preset), self.recipe())
 
 
 def trials(preset: str = "ci", seeds: Iterable[int] = SEEDS) -> Iterator[Trial]:
@@ -186,73 +217,10 @@ def steps_trials(preset: str = "laptop", seeds: Iterable[int] = range(1)) -> Ite
                 yield Trial(law, dim, model, name, seed, preset)
 
 
-def is_done(trial: Trial, folder: Path) -> bool:
-    """Whether a trial is on record as it would be made now."""
-    try:
-        found = read_record(trial.path(folder))
-    except InputError:
-        return False
-    return found.get("kind") == KIND and trial.facts().items() <= found.items()
-
-
 def is_fresh(found: dict) -> bool:
-    """Whether a trial's record is as it would be made now, of this code and this recipe."""
+    """Whether a trial's record is as it would be made now, of these stages and this recipe."""
     names = ("law", "dim", "model", "trial", "seed", "preset")
-    return Trial(*(found[name] for name in names)).facts().items() <= found.items()
-
-
-def run_trial(
-    trial: Trial,
-    folder: Path,
-    *,
-    cache: Path | None = None,
-    progress: bool = True,
-    command: str = "symlib bench recipe",
-) -> tuple[dict, bool]:
-    """Run one trial unless it is on record.
-
-    Args:
-        trial: what to train.
-        folder: for records.
-        cache: for simulations and checkpoints (see `symlib.experiments`).
-        progress: show what is going on.
-        command: what the record's provenance says that made it.
-
-    Returns:
-        The record, and whether it was made just now.
-
-    Raises:
-        InputError: an unknown law or model; NonFiniteLoss: training broke down.
-    """
-    law, preset = check(trial.law, trial.dim, trial.model, trial.preset, trial.seed)
-    if is_done(trial, folder):
-        return read_record(trial.path(folder)), False
-    began = time.perf_counter()
-    preset = _with(preset, trial.recipe())
-    options = {"cache": cache, "progress": progress}
-    data = prepare(law, trial.dim, preset, trial.seed, **options)
-    run = fit_network(law, trial.model, data, preset, trial.seed, **options)
-    heard = record(run.network, law, data.test_states)
-    found = {
-        "kind": KIND,
-        "law": trial.law,
-        "dim": trial.dim,
-        "model": trial.model,
-        "trial": trial.name,
-        "seed": trial.seed,
-        "preset": trial.preset,
-        "recipe": run.recipe.to_dict(),
-        "steps": run.steps,
-        "training_seconds": round(run.seconds, 1),
-        **prediction_losses(run.network, data.test_states, data.test_accelerations),
-        "message_cost": message_cost(run.network, data.test_states),
-        "r2": heard.r2(),
-        "spectrum": heard.spread[:COMPONENTS],
-        "speaking": speaking(run.network),
-        **trial.facts(),
-        "provenance": provenance(time.perf_counter() - began, command),
-    }
-    return read_record(write_record(trial.path(folder), plain(found))), True
+    return Trial(*(found[name] for name in names)).standing(found) == FRESH
 
 
 def message_cost(network, states) -> float:
@@ -271,68 +239,27 @@ def message_cost(network, states) -> float:
 
 def read_trials(folder: Path) -> tuple[list[dict], list[str]]:
     """All records of trials in a folder, and what is wrong with the others."""
-    found, problems = [], []
-    for path in sorted(Path(folder).glob("*.json")):
-        try:
-            one = read_record(path)
-            flaw = _flaw(one)
-            if flaw:
-                raise InputError(f"record {path.name}: {flaw}")
-            found.append(one)
-        except InputError as error:
-            problems.append(str(error).replace(str(path), path.name))
-    return found, problems
-
-
-def _flaw(one: dict) -> str | None:
-    """What keeps a record from being one of a trial, or None."""
-    if one.get("kind") != KIND or one.get("trial") not in TRIALS:
-        return "not of symlib bench recipe or symlib bench steps"
-    kinds = {"law": str, "dim": int, "model": str, "seed": int, "steps": int, "recipe": dict}
-    for key, kind in kinds.items():
-        if not isinstance(one.get(key), kind):
-            return f"{key} is {one.get(key)!r}"
-    if one["model"] not in TABLE_3.get((one["law"], one["dim"]), {}):
-        return f"no law and model of the paper: {one['law']}-{one['dim']} {one['model']}"
-    if not _is_number(one["recipe"].get("float32_from", 1.0)):
-        return "float32_from is no number"
-    if one.get("preset") not in PRESETS:
-        return f"unknown preset {one.get('preset')!r}"
-    if not all(_is_number(one.get(key)) for key in ("test_loss", "trivial_loss")):
-        return "no losses"
-    spectrum, fits = one.get("spectrum"), one.get("r2")
-    if not isinstance(spectrum, list) or not spectrum or not all(map(_is_number, spectrum)):
-        return "no spectrum"
-    if not isinstance(fits, dict) or not fits:
-        return "no r2"
-    if not all(isinstance(fit, dict) and _is_number(fit.get("kept90")) for fit in fits.values()):
-        return "no r2 over the kept 90%"
-    return None
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    found, problems = read_records(Path(folder), "*.json", "trial")
+    kept = []
+    for name, one in found.items():
+        if "failed" in one:
+            problems.append(f"record {name}: failed, {one['failed']}")
+        elif one["trial"] not in TRIALS:
+            problems.append(f"record {name}: unknown trial {one['trial']!r}")
+        else:
+            kept.append(one)
+    return kept, problems
 
 
 def line(found: dict) -> str:
     """A record in one line."""
-    fits = {name: fit["kept90"] for name, fit in found["r2"].items()}
+    name = f"{found['law']}-{found['dim']} {found['model']} {found['trial']} seed {found['seed']}"
+    if "failed" in found:
+        return f"{name}: failed, {found['failed']}"
+    fits = {what: fit["kept90"] for what, fit in found["r2"].items()}
     best = max(fits, key=fits.get)
     return (
-        f"{found['law']}-{found['dim']} {found['model']} {found['trial']} seed {found['seed']}: "
+        f"{name}: "
         f"R² {fits[best]:.4f} ({best}), loss {found['test_loss']:.3g}, "
         f"{found['training_seconds']:.0f} s"
     )
-
-
-@dataclass(frozen=True)
-class _OneRecipe(Preset):
-    """A preset that gives every model the same recipe."""
-
-    def recipe_for(self, model: str) -> Recipe:
-        return self.recipe
-
-
-def _with(preset: Preset, recipe: Recipe) -> Preset:
-    fields = {name: getattr(preset, name) for name in Preset.__dataclass_fields__}
-    return _OneRecipe(**{**fields, "recipe": recipe})

@@ -15,7 +15,7 @@ training starts and how it walks:
 """
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import torch
 from torch import nn
@@ -122,6 +122,15 @@ class Recipe:
     def to_dict(self) -> dict:
         """The recipe as plain values, for records and checkpoints."""
         return asdict(self)
+
+    def inputs(self) -> dict:
+        """What it does beyond the defaults, so that a new field leaves old recipes as they are."""
+        plain = {spec.name: spec.default for spec in fields(self)}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name != "name" and value != plain[name]
+        }
 
 
 REFERENCE = Recipe("reference", steps=100_000, precision="float32", compiled=False)

@@ -8,16 +8,18 @@ failed run counts as a seed that did not recover the law.
 
 import math
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from symlib.cells import FRESH, KIND, RANK, UNVERSIONED, cell_of, standing
-from symlib.errors import InputError
+from symlib.cells import cell_of
+from symlib.choices import LAWS, RANK
+from symlib.cosmology.study import stages_of
 from symlib.paper import CUTOFF, PEER, TABLE_1, TABLE_3, TABLE_5, TABLE_6
-from symlib.potentials import LAWS
-from symlib.results import read_record
-from symlib.tables import RESULTS
+from symlib.records.reading import RESULTS, read_records
+from symlib.records.stages import first_behind
+from symlib.records.study import FRESH, STALE, UNVERSIONED
 
 BETTER, EQUAL, WORSE, FAILED, MISSING = "better", "equal", "worse", "failed", "not yet run"
 # Of the standard model's messages: the paper's point is that nothing makes them sparse, so being
@@ -144,8 +146,9 @@ def read_board(folder: Path | None = None) -> Board:
         for row, cells in table.items()
         for model, paper in cells.items()
     ]
-    formulas, more = _read(folder, "cosmology/*.json", _formula_run)
-    entries += [_formula(name, paper, formulas) for name, paper in FORMULAS.items()]
+    formulas, more = read_records(folder, "cosmology/*.json", "cosmology")
+    halos = [Run(one, name, _formula_standing(one)) for name, one in formulas.items()]
+    entries += [_formula(name, paper, halos) for name, paper in FORMULAS.items()]
     return Board(entries, runs, problems + more)
 
 
@@ -155,16 +158,32 @@ def read_runs(folder: Path) -> tuple[list[Run], list[str]]:
     Returns:
         The runs, and a line for each record that is damaged, foreign or in the wrong place.
     """
-    cells, problems = _read(folder, "cells/*/*.json", _cell_run)
-    discoveries, more = _read(folder, "discover/*.json", _run)
+    cells, problems = read_records(folder, "cells/*/*.json", "discovery")
     found: dict[tuple, Run] = {}
+    discoveries, more = read_records(folder, "discover/*.json", "discovery")
+    failed = {name: record for name, record in cells.items() if "failed" in record}
+    done = {name: record for name, record in cells.items() if "failed" not in record}
     # The later of two replaces the earlier: a finished cell before all others.
-    ordered = [run for run in cells if run.failed] + discoveries
-    for run in ordered + [run for run in cells if not run.failed]:
-        record = run.record
-        if record.get("bodies", 4) == 4:
+    for name, record in chain(failed.items(), discoveries.items(), done.items()):
+        place = cell_of(record).path("cells").as_posix()
+        if name in cells and place != name:
+            problems.append(f"record {name}: it belongs to {place}")
+        elif record.get("bodies", 4) == 4:
+            run = Run(record, name, _standing(record))
             found[*run.place, record["preset"], record["seed"]] = run
     return list(found.values()), problems + more
+
+
+def _standing(record: dict) -> str:
+    # Of a law of one's own the record may not say which file is loaded and run here.
+    return cell_of(record).standing(record) if record["law"] in LAWS else UNVERSIONED
+
+
+def _formula_standing(record: dict) -> str:
+    """Of the stages alone: the catalogue that went in is not read for a page."""
+    if not isinstance(record.get("made_by"), dict):
+        return UNVERSIONED
+    return STALE if first_behind(record["made_by"], stages_of(record["formula"])) else FRESH
 
 
 def choose(runs: list[Run]) -> dict[tuple[str, int, str], list[Run]]:
@@ -272,65 +291,3 @@ def _fits(runs: list[Run], which: str) -> tuple[float, ...]:
 def _numbers(runs: list[Run], name: str) -> tuple[float, ...]:
     found = (run.record.get(name) for run in runs)
     return tuple(value for value in found if value is not None)
-
-
-def _read(folder: Path, pattern: str, make) -> tuple[list[Run], list[str]]:
-    runs, problems = [], []
-    for path in sorted(folder.glob(pattern)):
-        name = path.relative_to(folder).as_posix()
-        try:
-            runs.append(make(read_record(path), name))
-        except InputError as error:
-            problems.append(str(error).replace(str(path), name))
-    return runs, problems
-
-
-def _run(record: dict, name: str) -> Run:
-    problem = _flaw(record)
-    if problem:
-        raise InputError(f"record {name}: {problem}")
-    # Of a law of one's own the record may not say which file is loaded and run here.
-    known = record["law"] in LAWS
-    return Run(record, name, standing(record, cell_of(record)) if known else UNVERSIONED)
-
-
-def _cell_run(record: dict, name: str) -> Run:
-    run = _run(record, name)
-    place = cell_of(record).path("cells").as_posix()
-    if place != name:
-        raise InputError(f"record {name}: it belongs to {place}")
-    return run
-
-
-def _formula_run(record: dict, name: str) -> Run:
-    error = record.get("error_test")
-    if record.get("kind") != "cosmology" or not isinstance(record.get("formula"), str):
-        raise InputError(f"record {name}: not of symlib halos")
-    if record.get("preset") not in RANK or not isinstance(error, int | float | None):
-        raise InputError(f"record {name}: no known preset, or no error_test")
-    return Run(record, name, FRESH)
-
-
-def _flaw(record: dict) -> str | None:
-    """What keeps a record from being one of a cell, or None."""
-    kinds = {"law": str, "dim": int, "model": str, "seed": int, "preset": str}
-    if record.get("kind") != KIND:
-        return "not of symlib cell or symlib discover"
-    for key, kind in kinds.items():
-        if not isinstance(record.get(key), kind):
-            return f"{key} is {record.get(key)!r}"
-    if record["preset"] not in RANK:
-        return f"unknown preset {record['preset']!r}"
-    if "failed" in record:
-        return None
-    for key in ("test_loss", "trivial_loss"):
-        if not isinstance(record.get(key), int | float | None):
-            return f"{key} is {record.get(key)!r}"
-    fits = record.get("r2")
-    if not isinstance(fits, dict) or not all(map(_is_fit, fits.values())):
-        return "no R²"
-    return None if isinstance(record.get("recovered"), bool) else "no verdict"
-
-
-def _is_fit(fit) -> bool:
-    return isinstance(fit, dict) and all(isinstance(r2, int | float | None) for r2 in fit.values())

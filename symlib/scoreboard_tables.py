@@ -1,9 +1,9 @@
 """The scoreboard as Markdown: totals, every cell of tables 1, 3, 5 and 6, and what was left out."""
 
-from symlib.cells import FRESH, STALE
+from symlib.choices import FLATHGN
 from symlib.markdown import table
-from symlib.networks import FLATHGN
 from symlib.paper import cell_name
+from symlib.records.study import FRESH, STALE
 from symlib.scoreboard import BETTER, EQUAL, FAILED, MARKS, MISSING, NEITHER, WORSE, Board, Entry
 
 SIGNS = {BETTER: "▲", EQUAL: "●", WORSE: "▼", NEITHER: "○", FAILED: "✗", MISSING: "·"}

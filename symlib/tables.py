@@ -6,15 +6,13 @@ a record that cannot be read is named on the page and left out.
 
 from pathlib import Path
 
+from symlib.choices import FLATHGN
 from symlib.errors import InputError
 from symlib.markdown import table
-from symlib.networks import FLATHGN
 from symlib.paper import TABLE_3
 from symlib.presets import PRESETS
+from symlib.records.reading import RESULTS
 from symlib.results import read_record
-
-BOOK = Path(__file__).resolve().parent.parent / "book"
-RESULTS, DATA = BOOK / "results", BOOK / "data"
 
 
 def read_discoveries(folder: Path | None = None) -> tuple[list[dict], list[str]]:

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from symlib.choices import FLATHGN
 from symlib.errors import InputError
 from symlib.graphs import complete_graph
 from symlib.models import WEIGHT_PENALTY, GraphNetwork, weight_penalty
-from symlib.networks import FLATHGN, fresh_network
+from symlib.networks import fresh_network
 from symlib.recipes import Recipe, bear_invariant, stay_blind
 from symlib.sparsity import sparsify_at, stay_silent
 from symlib.training_loop import Loop, Run, check_threads, device_of, walk

@@ -163,7 +163,7 @@ def walk(
     network, recipe = run.network, run.recipe
     place = next(network.parameters()).device
     adam, schedule = optimiser(network, recipe)
-    identity = {"recipe": recipe.to_dict(), "seed": run.seed, "data": data}
+    identity = {"recipe": recipe.inputs(), "seed": run.seed, "data": data}
     if checkpoint is not None and Path(checkpoint).exists():
         _resume(Path(checkpoint), run, adam, schedule, identity)
     loop = loop_of(run)

@@ -1,9 +1,5 @@
 """Cells of the tables: which there are, when one is done, and what a broken one leaves behind."""
 
-import os
-import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -11,9 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symlib import cells, cli, code_version, experiments
+from symlib import cells, cli, experiments
 from symlib.cells import Cell
+from symlib.choices import RANK
 from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
+from symlib.presets import PRESETS, get_preset
 from symlib.results import read_record, write_record
 
 CELL = Cell("spring", 2, "l1", 0, "smoke")
@@ -67,7 +65,7 @@ CELLS = st.builds(
     st.sampled_from([2, 3]),
     st.sampled_from(["bottleneck", "l1", "flathgn"]),
     st.integers(0, 3),
-    st.sampled_from(cells.RANK),
+    st.sampled_from(RANK),
 )
 
 
@@ -84,55 +82,37 @@ def test_two_cells_share_neither_key_nor_file_unless_they_are_the_same(one, othe
     [
         {"systems": 25},
         {"snapshots": 501},
-        {"recipe": replace(cells.SMOKE.recipe, learning_rate=1e-4)},
+        {"recipe": replace(PRESETS["smoke"].recipe, learning_rate=1e-4)},
         {"budget": {"searches": 2}},
     ],
 )
 def test_every_number_of_a_preset_is_in_the_key(monkeypatch, change):
     before = CELL.key()
-    monkeypatch.setattr(cells, "SMOKE", replace(cells.SMOKE, **change))
+    monkeypatch.setitem(PRESETS, "smoke", replace(PRESETS["smoke"], **change))
     assert CELL.key() != before
 
 
 def test_a_finished_cell_is_not_run_twice_and_a_changed_input_is(tmp_path, discover, monkeypatch):
-    first, new = cells.run_cell(CELL, tmp_path)
-    assert new and cells.is_done(CELL, tmp_path) and len(discover) == 1
-    assert first["key"] == CELL.key() and first["code"] == CELL.code()
+    first, new = CELL.run(tmp_path)
+    assert new and CELL.is_done(tmp_path) and len(discover) == 1
     assert first["provenance"]["command"] == CELL.command()
-    again, new = cells.run_cell(CELL, tmp_path)
-    assert not new and again["test_loss"] == first["test_loss"] and len(discover) == 1
-    assert not cells.is_done(CELL, tmp_path, engine="pysr")
-    monkeypatch.setattr(cells, "SMOKE", replace(cells.SMOKE, systems=25))
-    assert not cells.is_done(CELL, tmp_path)
-    _, new = cells.run_cell(CELL, tmp_path)
-    assert new and len(discover) == 2 and cells.is_done(CELL, tmp_path)
+    again, new = CELL.run(tmp_path)
+    assert not new and again == first and len(discover) == 1
+    monkeypatch.setitem(PRESETS, "smoke", replace(PRESETS["smoke"], systems=25))
+    assert CELL.standing(first) == "stale" and not CELL.is_done(tmp_path)
+    _, new = CELL.run(tmp_path)
+    assert new and len(discover) == 2 and CELL.is_done(tmp_path)
 
 
-def test_a_record_of_other_code_is_stale_and_run_anew(tmp_path, discover):
-    record, _ = cells.run_cell(CELL, tmp_path)
-    path = CELL.path(tmp_path)
-    for changes, standing in (
-        ({}, "fresh"),
-        ({"code": "0" * 12}, "stale"),
-        ({"key": "0" * 12}, "stale"),
-        ({"code": None}, "unversioned"),
-    ):
-        changed = {**record, **changes}
-        write_record(path, changed)
-        assert cells.standing(changed, CELL) == standing
-        assert cells.is_done(CELL, tmp_path) == (standing == "fresh")
-    cells.run_cell(CELL, tmp_path)
-    assert len(discover) == 2 and cells.is_done(CELL, tmp_path)
-
-
-@pytest.mark.parametrize("text", ["", "{", '{"format": "symlib-record-1", "kind": "other"}'])
-def test_a_damaged_or_foreign_record_is_run_anew(tmp_path, discover, text):
-    path = CELL.path(tmp_path)
-    path.parent.mkdir(parents=True)
-    path.write_text(text)
-    assert not cells.is_done(CELL, tmp_path)
-    cells.run_cell(CELL, tmp_path)
-    assert cells.is_done(CELL, tmp_path)
+def test_a_new_verdict_judges_the_stored_front(tmp_path, discover, monkeypatch):
+    record, _ = CELL.run(tmp_path)
+    made_by = {**record["made_by"], "judge": 0}
+    stored = {"equation": "-3.0*dx*(r - 1)/r", "verdict": {"reason": "of old"}}
+    write_record(CELL.path(tmp_path), {**record, **stored, "recovered": False, "made_by": made_by})
+    again, new = CELL.run(tmp_path)
+    assert new and len(discover) == 1 and CELL.standing(again) == "fresh"
+    assert again["recovered"] is True and again["verdict"]["quantity"] == "force"
+    assert again["seconds"] == record["seconds"]
 
 
 def command(tmp_path, **changes) -> list[str]:
@@ -202,85 +182,9 @@ def test_records_of_a_law_of_ones_own_have_a_plain_name():
     assert cell.path("x").as_posix() == "x/laptop/yukawa-2-kl-1.json"
 
 
-def test_a_terminal_and_a_pipe_have_the_same_key():
-    code = "from symlib.cells import Cell; print(Cell('r1', 2, 'l1', 0, 'laptop').key())"
-    keyboard, screen = os.openpty()
-    try:
-        subprocess.run([sys.executable, "-c", code], stdout=screen, check=True)
-        seen = os.read(keyboard, 1000).decode().strip()
-    finally:
-        os.close(keyboard)
-        os.close(screen)
-    assert seen == Cell("r1", 2, "l1", 0, "laptop").key()
-
-
-# What the code's version depends on.
-
-VERSIONED = ("standard", "bottleneck", "l1", "kl", "flathgn")
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A copy of the package whose version can be asked, and a way to edit it."""
-    copy = tmp_path / "symlib"
-    shutil.copytree(code_version.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(code_version, "PACKAGE", copy)
-
-    def edit(module: str, text: str):
-        with (copy / module).open("a", encoding="utf-8") as file:
-            file.write(text)
-
-    return edit
-
-
-def version(model: str) -> str:
-    return code_version.code_version.__wrapped__(model)
-
-
-@pytest.mark.parametrize(
-    ("module", "text", "changed"),
-    [
-        ("training.py", "\n# a remark\n", ()),
-        ("training.py", "\n\nMORE = 1\n", VERSIONED),
-        ("symbolic/operon_worker.py", "\n\nMORE = 1\n", VERSIONED),
-        ("hamiltonian.py", "\n\nMORE = 1\n", ("flathgn",)),
-        ("sparsity.py", "\n\nMORE = 1\n", ("l1", "kl")),
-        ("figures.py", "\n\nMORE = 1\n", ()),
-        ("models.py", "\n\nfrom symlib import networks as later\n", VERSIONED),
-    ],
-)
-def test_the_version_follows_what_the_code_does(package, module, text, changed):
-    before = {model: version(model) for model in VERSIONED}
-    package(module, text)
-    assert {model for model in VERSIONED if version(model) != before[model]} == set(changed)
-
-
-def test_a_module_that_is_added_counts_once_it_is_imported(package):
-    before = version("l1")
-    package("schedules.py", "RATE = 1\n")
-    assert version("l1") == before
-    package("training.py", "\n\nfrom symlib.schedules import RATE\n")
-    imported = version("l1")
-    package("schedules.py", "RATE = 2\n")
-    assert len({before, imported, version("l1")}) == 3
-
-
-def test_meaning_leaves_out_docstrings_and_keeps_all_else():
-    assert code_version.meaning('"""A."""\ndef f(x):\n    """B."""\n    return x\n') == (
-        code_version.meaning("def f(x):  # C\n\n    return (x)\n")
-    )
-    for one, other in (
-        ("a = 1", "a = 1.0"),
-        ("a + b", "a - b"),
-        ("f(x)", "f(y)"),
-        ("'a'", "f('a')"),
-    ):
-        assert code_version.meaning(one) != code_version.meaning(other)
-
-
 def test_an_unknown_preset_lists_those_of_the_grid():
     with pytest.raises(InputError, match="smoke, ci, laptop, paper"):
-        cells.grid_preset("huge")
+        get_preset("huge")
 
 
 def test_a_collapsed_model_is_on_record_with_its_loss_and_a_constant(tmp_path, monkeypatch):

@@ -1,11 +1,10 @@
 """The commands: the whole road end to end, and refusals before any long work."""
 
+import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
-import jax
 import pytest
 
 from symlib import cli, experiments, presets
@@ -24,10 +23,10 @@ def tiny(monkeypatch):
     preset = presets.PRESETS["ci"]
     recipe = replace(preset.recipe, steps=150, precision="float32", compiled=False)
     small = replace(
-        preset, name="tiny", systems=30, steps=50, snapshots=500, test_snapshots=100,
+        preset, systems=30, steps=50, snapshots=500, test_snapshots=100,
         recipe=recipe, budget={"searches": 1, "generations": 5, "population": 100, "rounds": 0},
     )  # fmt: skip
-    monkeypatch.setitem(presets.PRESETS, "tiny", small)
+    monkeypatch.setitem(presets.PRESETS, "ci", small)
     return small
 
 
@@ -46,7 +45,7 @@ def test_discover_goes_the_whole_road_and_again_from_its_cache(tiny, tmp_path, c
         "--model",
         model,
         "--preset",
-        "tiny",
+        "ci",
         "--cache",
         cache,
     ]
@@ -60,7 +59,7 @@ def test_discover_goes_the_whole_road_and_again_from_its_cache(tiny, tmp_path, c
     assert record["equation"] in out and "verdict" in out and "trivial" in out
     assert run(*command, "--json", path) == 0
     again = read_record(path)
-    assert again["resumed_at"] == 150 and again["equation"] == record["equation"]
+    assert again["network_from_cache"] and again["equation"] == record["equation"]
 
 
 @pytest.mark.slow
@@ -73,7 +72,7 @@ def test_discover_takes_a_law_from_a_file(tiny, tmp_path):
         "dt=0.005)\n"
     )
     path = tmp_path / "record.json"
-    command = ["discover", "--law", f"{file}:YUKAWA", "--dim", 3, "--preset", "tiny", "--fresh"]
+    command = ["discover", "--law", f"{file}:YUKAWA", "--dim", 3, "--preset", "ci", "--fresh"]
     assert run(*command, "--quiet", "--json", path) == 0
     assert read_record(path)["dim"] == 3
     assert "yukawa" in read_record(path)["verdict"]["reason"] or not read_record(path)["recovered"]
@@ -94,13 +93,11 @@ def test_discover_takes_a_law_from_a_file(tiny, tmp_path):
     ],
 )
 def test_bad_arguments_are_refused_at_once(arguments, words, capsys):
-    began = time.monotonic()
     assert run("discover", *arguments) == 2
     error = capsys.readouterr().err
     import re
 
     assert re.search(words, error), error
-    assert time.monotonic() - began < 5
 
 
 def test_pysr_without_julia_says_how_to_have_it(monkeypatch, capsys):
@@ -109,32 +106,26 @@ def test_pysr_without_julia_says_how_to_have_it(monkeypatch, capsys):
     assert "import pysr" in capsys.readouterr().err
 
 
-def test_a_missing_julia_is_told_within_two_seconds(tmp_path):
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--help"], 0, "discover"),
+        (["discover", "--law", "gravity"], 2, "unknown law"),
+        (["film", "--model", "flathgn"], 2, "unknown model"),
+        (["discover", "--law", "spring", "--engine", "pysr"], 3, "import pysr"),
+    ],
+)
+def test_help_and_refusals_come_before_anything_slow_is_loaded(tmp_path, arguments, status, said):
     """As a user meets it: a fresh process, with no Julia anywhere."""
-    environment = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
-    program = "import sys; from symlib.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", program, "discover", "--law", "spring", "--engine", "pysr"]
-    began = time.monotonic()
+    program = (
+        "import sys; from symlib.cli import main; code = main(sys.argv[1:])\n"
+        "slow = {'torch', 'jax', 'pandas', 'sympy', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {slow}' if slow else code)"
+    )
+    environment = {"PATH": str(tmp_path), "HOME": str(tmp_path), "PYTHONPATH": os.getcwd()}
+    command = [sys.executable, "-c", program, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 3 and "import pysr" in done.stderr
-    assert time.monotonic() - began < 2
-
-
-def test_the_cache_tells_laws_and_presets_apart(tmp_path):
-    first = experiments._key([get_law("spring").fingerprint(), 2], "nbody")
-    assert first == experiments._key([get_law("spring").fingerprint(), 2], "nbody")
-    assert first != experiments._key([get_law("damped").fingerprint(), 2], "nbody")
-    assert first != experiments._key([get_law("spring").fingerprint(), 2], "nbody", "integrator")
-    assert replace(get_law("spring"), dt=0.02).fingerprint() != get_law("spring").fingerprint()
-
-
-def test_a_law_is_the_same_where_jax_prints_in_colour():
-    plain, before = get_law("charge").fingerprint(), jax.config.jax_pprint_use_color
-    jax.config.update("jax_pprint_use_color", not before)
-    try:
-        assert get_law("charge").fingerprint() == plain
-    finally:
-        jax.config.update("jax_pprint_use_color", before)
+    assert done.returncode == status and said in done.stdout + done.stderr, done.stderr
 
 
 def test_a_law_may_be_called_anything():

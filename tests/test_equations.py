@@ -12,7 +12,6 @@ from regression import flaws, read_expected
 from snapshots import random_snapshots
 
 from symlib import (
-    cells,
     cli,
     eight_bodies,
     encounters,
@@ -22,15 +21,17 @@ from symlib import (
     messages,
     raw_regression,
     symbolic,
-    tables,
 )
 from symlib.cells import Cell
+from symlib.choices import MESSAGE_MODELS
 from symlib.eight_bodies import EightBodies
-from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
+from symlib.errors import InputError, UnknownChoice
 from symlib.models import particle_network
-from symlib.paper import EXAMPLES_C, MESSAGE_MODELS, RAW_EQUATION, TABLE_4, TABLE_4_SELECTED
+from symlib.paper import EXAMPLES_C, RAW_EQUATION, TABLE_4, TABLE_4_SELECTED
 from symlib.potentials import LAWS
+from symlib.presets import PRESETS
 from symlib.raw_regression import RawExperiment, goodness, raw_features, raw_names
+from symlib.records.reading import BOOK, flaw_of
 from symlib.results import read_record, write_record
 from symlib.symbolic.complexity import complexity
 from symlib.symbolic.expressions import evaluate
@@ -100,7 +101,7 @@ def put_eight(folder, model="l1", preset="laptop", seed=0, **changes):
 
 def page(folder) -> str:
     """Every table of the chapter."""
-    records = equation_records.read_records(folder)
+    records = equation_records.read_chapter(folder)
     shown = [equation_tables.table_4(records, law) for law in ("r2", "r1")]
     shown += [make(records.raw) for make in (equation_tables.raw, equation_tables.raw_equations,
                                              equation_tables.raw_said)]  # fmt: skip
@@ -126,7 +127,7 @@ def test_table_4_can_be_read_and_scored_as_the_paper_says(row):
 
 
 def test_what_the_rule_makes_of_the_paper_s_own_errors_is_said(tmp_path):
-    records = equation_records.read_records(tmp_path)
+    records = equation_records.read_chapter(tmp_path)
     assert "selects the row that the paper shades" in equation_tables.table_4(records, "r1")
     text = equation_tables.table_4(records, "r2")
     assert "selects complexity 12 (score 0.435), while the paper shades 16" in text
@@ -141,7 +142,7 @@ def test_our_verdict_agrees_with_the_paper_but_for_the_discontinuous_law(tmp_pat
     assert differ == {("discontinuous", 2, "l1")}
     assert ours["charge", 2, "flathgn"] and ours["charge", 3, "flathgn"]
     assert symbolic.recovered("IF(r > 2, (0.15*dy + 0.19*dx)*(1 - 1/r), 0)", "discontinuous", 2)
-    text = equation_tables.examples(equation_records.read_records(tmp_path))
+    text = equation_tables.examples(equation_records.read_chapter(tmp_path))
     assert text.count("yes; by our verdict no") == 1 and "no; by our" not in text
     assert symbolic.parse_equation(RAW_EQUATION, raw_names(6, 2)).free_symbols
 
@@ -205,21 +206,21 @@ def test_the_mean_explains_nothing_and_the_truth_everything(count, seed):
 @pytest.fixture
 def tiny(monkeypatch):
     """The smoke preset, smaller still."""
-    recipe = replace(cells.SMOKE.recipe, steps=10)
+    recipe = replace(PRESETS["smoke"].recipe, steps=10)
     budget = {"searches": 1, "generations": 2, "population": 30, "rows": 100, "rounds": 0}
     small = replace(
-        cells.SMOKE, systems=20, steps=20, snapshots=200, test_snapshots=40, recipe=recipe,
+        PRESETS["smoke"], systems=20, steps=20, snapshots=200, test_snapshots=40, recipe=recipe,
         budget={**budget, "max_complexity": 8},
     )  # fmt: skip
-    monkeypatch.setattr(cells, "SMOKE", small)
+    monkeypatch.setitem(PRESETS, "smoke", small)
 
 
 @pytest.mark.slow
 def test_both_ways_run_and_are_found_on_record(tiny, tmp_path, capsys, monkeypatch):
-    path = tmp_path / "raw.json"
     command = ["raw", "--law", "spring", "--bodies", "3", "--preset", "smoke", "--quiet"]
-    command += ["--out", str(path), "--cache", str(tmp_path / "cache")]
+    command += ["--out", str(tmp_path), "--cache", str(tmp_path / "cache")]
     assert cli.main(command) == 0
+    path = tmp_path / "raw_regression-spring-2-3-smoke-0.json"
     record = read_record(path)
     assert list(record["goodness"]) == list(raw_regression.WAYS)
     assert record["raw"]["names"] == raw_names(3, 2) and equation_records.front_of(record["raw"])
@@ -229,9 +230,9 @@ def test_both_ways_run_and_are_found_on_record(tiny, tmp_path, capsys, monkeypat
     assert str(tmp_path) not in path.read_text() and path.stat().st_size < 60_000
     out = capsys.readouterr().out
     assert record["raw"]["equation"] in out and "message 2" in out
-    monkeypatch.setattr(raw_regression, "run_raw", None)
+    monkeypatch.setattr(RawExperiment, "measure", None)
     assert cli.main(command) == 0 and "on record" in capsys.readouterr().out
-    assert equation_records._raw_flaw(record) is None
+    assert flaw_of(record, "raw_regression") is None
 
 
 @pytest.mark.parametrize(
@@ -243,11 +244,11 @@ def test_both_ways_run_and_are_found_on_record(tiny, tmp_path, capsys, monkeypat
         (["--preset", "huge"], "unknown preset 'huge'"),
         (["--seed", "-1"], "seed"),
         (["--engine", "eureqa"], "unknown engine"),
-        (["--out", "."], "--out .: is a folder"),
+        (["--out", __file__], "is a file"),
     ],
 )
 def test_a_bad_argument_of_raw_stops_at_once(arguments, said, capsys, monkeypatch):
-    monkeypatch.setattr(raw_regression, "run_raw", None)
+    monkeypatch.setattr(RawExperiment, "measure", None)
     assert cli.main(["raw", "--preset", "smoke", *arguments]) == 2
     assert said in capsys.readouterr().err
 
@@ -259,11 +260,11 @@ def test_raw_records_are_told_apart_by_system_and_by_what_goes_in(tmp_path, monk
     assert len({one.path("x") for one in (paper, *others)}) == 4
     assert len({one.facts()["key"] for one in (paper, *others, RawExperiment(seed=1))}) == 5
     path = put_raw(tmp_path)
-    assert raw_regression.is_done(paper, path) and not raw_regression.is_done(paper, path, "pysr")
-    assert not raw_regression.is_done(RawExperiment(seed=1), path)
+    assert paper.is_done(tmp_path) and not paper.is_done(tmp_path, engine="pysr")
+    assert not RawExperiment(seed=1).is_done(tmp_path)
     for text in ("", "{", '{"format": "symlib-record-1"}'):
         path.write_text(text)
-        assert not raw_regression.is_done(paper, path)
+        assert not paper.is_done(tmp_path)
 
 
 # Eight bodies.
@@ -279,41 +280,9 @@ def test_eight_bodies_run_once_model_by_model(tiny, tmp_path, capsys):
     assert out.count("on record: ") == 1 and out.count("8 bodies, kl") == 2
     files = sorted((tmp_path / "out" / "eight_bodies").glob("*.json"))
     assert len(files) == 4 and all(file.stat().st_size < 60_000 for file in files)
-    records = equation_records.read_records(tmp_path / "out")
+    records = equation_records.read_chapter(tmp_path / "out")
     assert list(records.eight) == list(MESSAGE_MODELS) and not records.problems
     assert not records.old
-    files[0].write_text("{")
-    again = eight_bodies.run_eight(
-        preset="smoke", folder=tmp_path / "out", cache=tmp_path / "cache", progress=False
-    )
-    assert [new for _, new in again] == [False, True, False, False]
-
-
-def test_a_broken_model_is_on_record_and_does_not_stop_the_others(tmp_path, monkeypatch):
-    states, accelerations = random_snapshots(bodies=8, count=30)
-    data = type("Data", (), {"share_failed": 0.0})
-    data.train_states = data.test_states = states
-    data.train_accelerations = data.test_accelerations = accelerations
-    monkeypatch.setattr(eight_bodies.experiments, "prepare", lambda *a, **k: data)
-
-    def fit(law, model, *arguments, **options):
-        if model == "l1":
-            raise NonFiniteLoss(f"step 3: the checkpoint is {options['cache']}/x")
-        recipe = cells.SMOKE.recipe
-        network = particle_network(model, 2)
-        return type("Run", (), dict(network=network, recipe=recipe, steps=1, seconds=1.0))
-
-    monkeypatch.setattr(eight_bodies.experiments, "fit_network", fit)
-    options = {"folder": tmp_path, "cache": tmp_path / "cache", "progress": False}
-    found = eight_bodies.run_eight(("l1", "bottleneck"), "smoke", 0, **options)
-    assert "failed" in found[0][0] and found[1][0]["quantity"] in ("force", "acceleration")
-    assert str(tmp_path) not in EightBodies("l1", "smoke").path(tmp_path).read_text()
-    assert "failed" in eight_bodies.line(found[0][0])
-    assert not eight_bodies.run_eight(("l1",), "smoke", 0, **options)[0][1]
-    assert eight_bodies.run_eight(("l1",), "smoke", 0, retry=True, **options)[0][1]
-    _, alt = equation_figures.figure5(equation_records.read_records(tmp_path).eight)
-    assert "L1: failed" in alt and "Standard: not yet run" in alt
-    assert "| L1 | failed |" in equation_tables.eight(equation_records.read_records(tmp_path))
 
 
 def test_what_the_messages_say_is_what_the_messages_module_says():
@@ -350,9 +319,9 @@ def test_a_bad_argument_of_eight_stops_at_once(arguments, said, capsys, monkeypa
 def test_a_changed_input_is_run_anew(tmp_path, monkeypatch):
     run = EightBodies("l1", "smoke")
     put_eight(tmp_path, preset="smoke")
-    assert eight_bodies.is_done(run, tmp_path)
-    monkeypatch.setattr(cells, "SMOKE", replace(cells.SMOKE, systems=25))
-    assert not eight_bodies.is_done(run, tmp_path)
+    assert run.is_done(tmp_path)
+    monkeypatch.setitem(PRESETS, "smoke", replace(PRESETS["smoke"], systems=25))
+    assert not run.is_done(tmp_path)
     with pytest.raises(UnknownChoice):
         EightBodies("l1", "huge").facts()
 
@@ -363,7 +332,7 @@ def test_a_changed_input_is_run_anew(tmp_path, monkeypatch):
 def test_without_records_the_page_says_so(tmp_path):
     text = page(tmp_path)
     assert "not yet run" in text and text.count(equation_tables.NOT_YET) >= 6
-    records = equation_records.read_records(tmp_path)
+    records = equation_records.read_chapter(tmp_path)
     _, alt = equation_figures.figure5(records.eight)
     assert alt.count("not yet run") == 4 and records.first("r1", 2, "bottleneck") is None
 
@@ -406,37 +375,33 @@ def test_shares_count_every_seed_and_failures_as_such(tmp_path):
 def test_the_largest_preset_counts_and_old_records_are_marked(tmp_path):
     put_eight(tmp_path, preset="paper", failed="NonFiniteLoss")
     put_eight(tmp_path, preset="ci", test_loss=1.0)
-    put_raw(tmp_path, preset="ci", code="0" * 12)
+    put_raw(tmp_path, preset="ci", made_by={"simulate": 0})
     put_raw(tmp_path, preset="smoke")
     put_raw(tmp_path, seed=1, preset="ci")
     put_cell(tmp_path, key="0" * 12)
-    records = equation_records.read_records(tmp_path)
+    records = equation_records.read_chapter(tmp_path)
     assert records.eight["l1"]["preset"] == "ci"
     assert (records.raw["preset"], records.raw["seed"]) == ("ci", 0)
     assert records.old == ["raw_regression-ci-0.json"]
     assert "laptop †" in equation_tables.selected(records)
     put_eight(tmp_path, preset="laptop")
-    assert equation_records.read_records(tmp_path).eight["l1"]["preset"] == "laptop"
+    assert equation_records.read_chapter(tmp_path).eight["l1"]["preset"] == "laptop"
 
 
 @pytest.mark.parametrize(
     ("put", "changes", "said"),
     [
-        (put_raw, {"kind": "bench"}, "not of symlib raw"),
-        (put_raw, {"preset": "huge"}, "unknown preset"),
-        (put_raw, {"law": 2}, "law is 2"),
-        (put_raw, {"goodness": {"raw": 1}}, "no goodness"),
-        (put_raw, {"sample": {"truth": [1.0]}}, "no sample"),
-        (put_raw, {"raw": {"front": []}}, "no front"),
-        (put_raw, {"raw": {"front": FRONT}}, "the raw search is not told"),
-        (put_raw, {"factorised": {"messages": [1]}}, "no equations"),
-        (put_eight, {"kind": "raw regression"}, "not of symlib eight"),
-        (put_eight, {"model": "mlp"}, "unknown model"),
-        (put_eight, {"r2": {"force": 0.5}}, "no R²"),
-        (put_eight, {"quantity": "energy"}, "no quantity"),
-        (put_eight, {"components": []}, "no components"),
-        (put_eight, {"components": [{}, {}]}, "no R² of each"),
-        (put_eight, {"seed": "0"}, "seed is '0'"),
+        (put_raw, {"kind": "bench"}, "kind"),
+        (put_raw, {"preset": "huge"}, "preset"),
+        (put_raw, {"goodness": {"raw": 1}}, "goodness"),
+        (put_raw, {"sample": {"truth": [1.0]}}, "sample"),
+        (put_raw, {"raw": {"front": []}}, "raw"),
+        (put_raw, {"factorised": {"messages": [1]}}, "factorised.messages.0"),
+        (put_eight, {"model": "mlp"}, "model"),
+        (put_eight, {"r2": {"force": 0.5}}, "r2"),
+        (put_eight, {"quantity": "energy"}, "quantity"),
+        (put_eight, {"components": [{}, {}]}, "components."),
+        (put_eight, {"seed": "0"}, "seed"),
     ],
 )
 def test_a_foreign_record_is_named_and_left_out(tmp_path, put, changes, said):
@@ -445,7 +410,7 @@ def test_a_foreign_record_is_named_and_left_out(tmp_path, put, changes, said):
     text = page(tmp_path)
     name = path.relative_to(tmp_path).as_posix()
     assert f"Left out: record {name}: {said}" in text and str(tmp_path) not in text
-    records = equation_records.read_records(tmp_path)
+    records = equation_records.read_chapter(tmp_path)
     assert records.raw is None and not records.eight
 
 
@@ -455,15 +420,13 @@ def test_a_damaged_record_is_named_and_left_out(tmp_path, put, text):
     path = put(tmp_path)
     path.write_text(text)
     assert f"{path.relative_to(tmp_path).as_posix()}: " in page(tmp_path)
-    assert not equation_records.read_records(tmp_path).eight
+    assert not equation_records.read_chapter(tmp_path).eight
 
 
-@pytest.mark.parametrize(
-    "front", [None, [], [1], [{"complexity": 1}], [{**FRONT[0], "loss": None}]]
-)
+@pytest.mark.parametrize("front", [None, []])
 def test_a_front_that_cannot_be_shown_is_none(tmp_path, front):
     put_cell(tmp_path, front=front)
-    records = equation_records.read_records(tmp_path)
+    records = equation_records.read_chapter(tmp_path)
     assert records.first("r1", 2, "bottleneck") is None and equation_tables.NOT_YET in page(
         tmp_path
     )
@@ -474,7 +437,7 @@ def test_a_front_that_cannot_be_shown_is_none(tmp_path, front):
 def test_every_figure_draws_and_has_a_text(tmp_path):
     before = dict(mpl.rcParams)
     put_cell(tmp_path), put_raw(tmp_path), put_eight(tmp_path)
-    records = equation_records.read_records(tmp_path)
+    records = equation_records.read_chapter(tmp_path)
     states, _ = random_snapshots(count=40)
     drawn = [
         equation_figures.long_exposures({name: states for name in LAWS}),
@@ -508,7 +471,7 @@ def test_the_liveliest_system_is_the_one_that_turns():
 
 
 def test_the_chapter_shows_every_table_and_its_metrics_are_on_record():
-    source = (tables.BOOK.parent / "notebooks" / "06_equations.py").read_text(encoding="utf-8")
+    source = (BOOK.parent / "notebooks" / "06_equations.py").read_text(encoding="utf-8")
     for name in ("table_4", "raw", "raw_said", "raw_equations", "examples", "with_if", "shares",
                  "selected", "eight", "notes"):  # fmt: skip
         assert f"equation_tables.{name}(" in source
@@ -525,7 +488,7 @@ def test_the_chapter_shows_every_table_and_its_metrics_are_on_record():
 def test_equations_with_an_if_are_listed_and_the_selected_one_is_named(tmp_path):
     cell = ("discontinuous", 2, "l1")
     place = {"law": cell[0], "dim": cell[1], "model": cell[2]}
-    assert "not yet run" in equation_tables.with_if(equation_records.read_records(tmp_path), *cell)
+    assert "not yet run" in equation_tables.with_if(equation_records.read_chapter(tmp_path), *cell)
     branches = [
         {"complexity": 12 + 2 * k, "loss": 0.4 / (k + 1), "score": 0.1, "equation": equation}
         for k, equation in enumerate(
@@ -538,11 +501,11 @@ def test_equations_with_an_if_are_listed_and_the_selected_one_is_named(tmp_path)
         )
     ]
     put_cell(tmp_path, **place, front=FRONT[:2] + branches, complexity=14)
-    text = equation_tables.with_if(equation_records.read_records(tmp_path), *cell)
+    text = equation_tables.with_if(equation_records.read_chapter(tmp_path), *cell)
     rows = [line for line in text.splitlines() if "IF(" in line]
     assert len(rows) == 3 and [("selected" in row) for row in rows] == [False, True, False]
     put_cell(tmp_path, **place, front=FRONT[:2])
-    text = equation_tables.with_if(equation_records.read_records(tmp_path), *cell)
+    text = equation_tables.with_if(equation_records.read_chapter(tmp_path), *cell)
     assert "none of the 2 equations" in text
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from symlib import cells, film, film_frames, film_making
+from symlib import film, film_frames, film_making
 from symlib.errors import InputError
 from symlib.film import Recorder, Recording, read_recording, when_to_look, write_recording
 from symlib.film_making import make_film, record_film
@@ -16,7 +16,7 @@ from symlib.presets import PRESETS
 
 @pytest.fixture(autouse=True)
 def smoke(monkeypatch):
-    monkeypatch.setitem(PRESETS, "smoke", cells.SMOKE)
+    monkeypatch.setitem(PRESETS, "smoke", PRESETS["smoke"])
     monkeypatch.setattr(film, "STEPS", 20)
 
 
@@ -26,7 +26,7 @@ def recording(tmp_path) -> Recording:
 
 
 def test_a_run_is_looked_at_from_its_beginning_to_its_end(recording, tmp_path):
-    steps = cells.SMOKE.recipe.steps
+    steps = PRESETS["smoke"].recipe.steps
     assert recording.whole and recording.steps[-1] == steps
     assert np.all(np.diff(recording.steps) > 0)
     looks = len(recording)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from symlib import cells, grid
+from symlib import cells, cli, grid
+from symlib.presets import PRESETS
 from symlib.results import read_record, write_record
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,7 +23,7 @@ pytest.importorskip("snakemake", reason="pip install 'symlib[grid]'")
 
 def words(folder: Path, *more: str) -> list[str]:
     """The grid's smallest table, with everything that it writes below a folder."""
-    command = [sys.executable, "-m", "symlib.grid", "--table", "1", "--preset", "ci"]
+    command = [sys.executable, "-m", "symlib.cli", "grid", "--table", "1", "--preset", "ci"]
     for name in ("out", "cache", "work"):
         command += [f"--{name}", str(folder / name)]
     return [*command, *more]
@@ -42,7 +43,7 @@ def finished(cell: cells.Cell, **changes) -> dict:
         "kind": "discovery", "law": cell.law, "dim": cell.dim, "bodies": 4, "model": cell.model,
         "preset": cell.preset, "seed": cell.seed, "engine": "operon", "test_loss": 1.0,
         "trivial_loss": 7.0, "r2": fits, "recovered": True, "seconds": 1.0,
-        "key": cell.key(), "code": cell.code(),
+        **cell.facts(),
     }  # fmt: skip
     return {**record, **changes}
 
@@ -52,7 +53,7 @@ def test_a_dry_run_lists_what_is_not_on_record_as_of_now(tmp_path):
     fresh, stale, failed, damaged, *missing = wanted = cells.wanted("1", "ci")
     out = tmp_path / "out"
     write_record(fresh.path(out), finished(fresh))
-    write_record(stale.path(out), finished(stale, code="0" * 12))
+    write_record(stale.path(out), finished(stale, made_by={"simulate": 0}))
     write_record(failed.path(out), finished(failed, failed="NonFiniteLoss: at step 7"))
     damaged.path(out).write_text("{")
     said = run(tmp_path, "--dry-run")
@@ -60,7 +61,7 @@ def test_a_dry_run_lists_what_is_not_on_record_as_of_now(tmp_path):
         listed = f"output: {cell.path(out)}" in said
         assert listed == (cell in (stale, damaged, *missing)), cell
     # Nothing was done to any of them.
-    assert read_record(stale.path(out))["code"] == "0" * 12
+    assert read_record(stale.path(out))["made_by"] == {"simulate": 0}
     assert len([*out.rglob("*")]) == 5
 
 
@@ -81,14 +82,14 @@ def test_time_left():
     ],
 )
 def test_a_bad_argument_is_told_before_snakemake_starts(arguments, said, tmp_path, capsys):
-    assert grid.main([*arguments, "--work", str(tmp_path / "work")]) == 2
+    assert cli.main(["grid", *arguments, "--work", str(tmp_path / "work")]) == 2
     assert said in capsys.readouterr().err and not (tmp_path / "work").exists()
 
 
 def test_two_grids_in_one_checkout_are_kept_apart(tmp_path, capsys):
     with (tmp_path / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert grid.main(["--preset", "ci", "--work", str(tmp_path), "--dry-run"]) == 2
+        assert cli.main(["grid", "--preset", "ci", "--work", str(tmp_path), "--dry-run"]) == 2
     assert "already" in capsys.readouterr().err
 
 
@@ -129,7 +130,7 @@ def test_a_dry_run_with_the_cluster_s_profile(tmp_path):
 def test_make_grid_hands_its_variables_on():
     command = ["make", "-n", "grid", "TABLE=3", "PRESET=laptop", "RETRY=1", "JOBS=1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "symlib.grid --table 3 --preset laptop --engine auto --retry --jobs 1" in " ".join(
+    assert "symlib.cli grid --table 3 --preset laptop --engine auto --retry --jobs 1" in " ".join(
         done.stdout.replace("\\\n", " ").split()
     )
 
@@ -140,8 +141,8 @@ def test_the_grid_runs_every_cell_of_two_rows_once(tmp_path):
     wanted = cells.wanted("1", "ci")
     for cell in wanted:
         record = read_record(cell.path(tmp_path / "out"))
-        assert "failed" not in record and cells.is_done(cell, tmp_path / "out")
-        assert record["steps"] == cells.SMOKE.recipe.steps and record["front"]
+        assert "failed" not in record and cell.is_done(tmp_path / "out")
+        assert record["steps"] == PRESETS["smoke"].recipe.steps and record["front"]
     assert "cells done, about" in said and "9 of 9 steps (100%)" in said
     # Cells of one law share their simulation.
     assert len([*(tmp_path / "cache").glob("*.traj")]) == 2
@@ -155,7 +156,7 @@ def test_a_killed_grid_goes_on_where_it_stopped(tmp_path):
     for cell in others:
         write_record(cell.path(out), finished(cell))
     # One of the two was made by other code: it stays in place until it is made anew.
-    old = finished(first, code="0" * 12)
+    old = finished(first, made_by={"simulate": 0})
     write_record(first.path(out), old)
     process = subprocess.Popen(
         words(tmp_path, "--jobs", "1"), cwd=ROOT, start_new_session=True,
@@ -163,17 +164,17 @@ def test_a_killed_grid_goes_on_where_it_stopped(tmp_path):
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 240
-        while sum(cells.is_done(cell, out) for cell in (first, second)) < 1:
+        while sum(cell.is_done(out) for cell in (first, second)) < 1:
             assert process.poll() is None and time.monotonic() < deadline
             assert first.path(out).exists()
             time.sleep(0.5)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    done = [cell for cell in (first, second) if cells.is_done(cell, out)]
+    done = [cell for cell in (first, second) if cell.is_done(out)]
     before = {cell: read_record(cell.path(out)) for cell in (*others, *done)}
     said = run(tmp_path, "--jobs", "1").splitlines()
-    assert all(cells.is_done(cell, out) for cell in (*others, first, second))
+    assert all(cell.is_done(out) for cell in (*others, first, second))
     assert all(read_record(cell.path(out)) == record for cell, record in before.items())
     # A cell that was killed between its record and Snakemake's own note of it is looked at again.
     made = [line for line in said if "seed 0, smoke: R²" in line and "on record" not in line]
@@ -196,7 +197,7 @@ def test_a_grid_that_is_told_to_end_takes_its_cells_with_it(tmp_path):
 
     def running() -> list:
         below = psutil.Process(process.pid).children(recursive=True)
-        return [child for child in below if "symlib.cli" in words_of(child)]
+        return [child for child in below if "cell" in words_of(child)]
 
     try:
         deadline = time.monotonic() + 120

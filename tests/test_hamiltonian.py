@@ -7,10 +7,11 @@ import torch
 from scipy.integrate import solve_ivp
 from snapshots import random_snapshots
 
+from symlib.choices import MODELS
 from symlib.errors import InputError, UnknownChoice
 from symlib.graphs import complete_graph, snapshot_graphs
 from symlib.hamiltonian import FlatHGN
-from symlib.networks import MODELS, fresh_network
+from symlib.networks import fresh_network
 from symlib.potentials import LAWS, PairPotential, total_energy
 from symlib.recipes import bear_invariant, get_recipe
 from symlib.training import train

@@ -174,15 +174,6 @@ def test_the_example_laws_of_the_book_load():
         assert isinstance(get_law(f"{ROOT}/book/examples/my_laws.py:{name}"), PairPotential)
 
 
-def test_modules_stay_small():
-    lengths = {
-        path: len(path.read_text(encoding="utf-8").splitlines())
-        for path in (ROOT / "symlib").rglob("*.py")
-    }
-    long = {str(path): length for path, length in lengths.items() if length >= 400}
-    assert not long
-
-
 def test_no_machine_is_named():
     # A path of someone's home or of one machine's disk does not work for the next reader.
     local = re.compile(r"(?<![\w.])/(?:home|root|Users|work|tmp|opt|mnt)/\w")

@@ -17,9 +17,9 @@ from IPython.display import Markdown
 
 import symlib.book
 from symlib import nbody, paper, tables
+from symlib.records.reading import BOOK
 from symlib.symbolic.selection import scores
 
-BOOK = Path(tables.BOOK)
 CHAPTERS = Path(__file__).parent.parent / "notebooks"
 PAGES = ("05_tables", "06_equations", "07_training")
 # A number that was measured has a decimal point or an exponent; counts and years have not.
@@ -43,7 +43,7 @@ SIMULATE = nbody.simulate
 def records() -> dict[str, Path]:
     """One record of each kind, the last of each folder."""
     found = {}
-    for path in sorted(tables.RESULTS.rglob("*.json")):
+    for path in sorted(set(tables.RESULTS.rglob("*.json")) - set(tables.RESULTS.glob("schemas/*"))):
         found[path.parent.relative_to(tables.RESULTS).as_posix()] = path
     return found
 

@@ -6,26 +6,20 @@ import pytest
 import torch
 from snapshots import random_snapshots
 
-from symlib import cells, cli, recipe_trials, steps_figures, trial_tables
+from symlib import cli, recipe_trials, steps_figures, trial_tables
 from symlib.errors import InputError, NonFiniteLoss
 from symlib.models import particle_network
 from symlib.paper import TABLE_3
-from symlib.presets import PRESETS, get_preset
+from symlib.presets import get_preset
 from symlib.recipe_trials import (
     TRIALS,
     Trial,
     message_cost,
     read_trials,
-    run_trial,
     steps_trials,
     trials,
 )
 from symlib.results import write_record
-
-
-@pytest.fixture
-def smoke(monkeypatch):
-    monkeypatch.setitem(PRESETS, "smoke", cells.SMOKE)
 
 
 def made(name: str, seed: int, r2: float, **changes) -> dict:
@@ -37,48 +31,43 @@ def made(name: str, seed: int, r2: float, **changes) -> dict:
     }  # fmt: skip
 
 
-def test_a_trial_is_trained_once_and_again_when_something_changed(tmp_path, smoke):
+def test_a_trial_is_trained_once_and_again_when_something_changed(tmp_path):
     trial = Trial("spring", 2, "l1", "not-blind", 0, "smoke")
-    found, new = run_trial(trial, tmp_path, progress=False)
+    found, new = trial.run(tmp_path, progress=False)
     assert new and found["recipe"]["blind_until"] == 0.0
     assert found["key"] == trial.facts()["key"] and len(found["spectrum"]) == 15
     assert found["test_loss"] > 0 and found["speaking"] <= 100
-    again, new = run_trial(trial, tmp_path, progress=False)
+    again, new = trial.run(tmp_path, progress=False)
     assert not new and again == found
-    write_record(trial.path(tmp_path), {**found, "code": "another"})
-    assert not recipe_trials.is_done(trial, tmp_path)
+    write_record(trial.path(tmp_path), {**found, "made_by": {**found["made_by"], "train": 0}})
+    assert not trial.is_done(tmp_path)
     assert "R²" in recipe_trials.line(found)
 
 
 def test_a_record_of_another_trial_under_this_one_s_name_is_not_taken(tmp_path):
     trial, other = (Trial("spring", 2, "l1", name, 0, "ci") for name in ("fast", "not-blind"))
     write_record(trial.path(tmp_path), made("fast", 0, 0.9, law="spring", **trial.facts()))
-    assert recipe_trials.is_done(trial, tmp_path)
+    assert trial.is_done(tmp_path)
     trial.path(tmp_path).rename(other.path(tmp_path))
-    assert not recipe_trials.is_done(other, tmp_path)
+    assert not other.is_done(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"law": None}, "law is None"),
-        ({"law": "gravity"}, "no law and model of the paper"),
-        ({"model": "transformer"}, "no law and model of the paper"),
-        ({"preset": "huge"}, "unknown preset"),
-        ({"recipe": None}, "recipe is None"),
-        ({"recipe": {"float32_from": "late"}}, "float32_from is no number"),
-        ({"r2": None}, "no r2"),
-        ({"r2": {"force": {"all": 0.1}}}, "no r2 over the kept 90%"),
-        ({"spectrum": []}, "no spectrum"),
-        ({"spectrum": [1.0, "loud"]}, "no spectrum"),
-        ({"test_loss": None}, "no losses"),
-        ({"kind": "cell"}, "not of symlib bench"),
-        ({"trial": "unheard-of"}, "not of symlib bench"),
+        ({"law": "gravity"}, "law: 'gravity' is not one of"),
+        ({"model": "transformer"}, "model: 'transformer' is not one of"),
+        ({"preset": "huge"}, "preset: 'huge' is not one of"),
+        ({"recipe": {"float32_from": "late"}}, "recipe.float32_from: 'late' is not of type"),
+        ({"r2": {"force": {"all": 0.1}}}, "r2.force: 'kept90' is a required property"),
+        ({"spectrum": [1.0, "loud"]}, "spectrum.1: 'loud' is not of type"),
+        ({"kind": "cell"}, "kind: 'trial' was expected"),
+        ({"trial": "unheard-of"}, "unknown trial 'unheard-of'"),
     ],
 )
 def test_a_foreign_or_damaged_record_is_named_and_left_out(changes, said, tmp_path):
     write_record(tmp_path / "odd.json", {**made("fast", 0, 0.9), **changes})
-    assert not recipe_trials.is_done(Trial("charge", 2, "l1", "fast", 0), tmp_path)
+    assert not Trial("charge", 2, "l1", "fast", 0).is_done(tmp_path)
     records, (problem,) = read_trials(tmp_path)
     assert records == [] and "odd.json" in problem and said in problem
     write_record(tmp_path / "good.json", made("fast", 0, 0.9))
@@ -88,18 +77,20 @@ def test_a_foreign_or_damaged_record_is_named_and_left_out(changes, said, tmp_pa
     steps_figures.steps_figure(tmp_path)
 
 
-def test_a_trial_that_breaks_down_does_not_stop_the_others(tmp_path, smoke, monkeypatch, capsys):
-    def run(trial, folder, **_):
+def test_a_trial_that_breaks_down_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
+    def measure(trial, **_):
         if trial.law == "r1":
             raise NonFiniteLoss("the loss is nan at step 3")
-        return made(trial.name, 0, 0.9, training_seconds=1.0), True
+        return {**made(trial.trial, 0, 0.9), "training_seconds": 1.0}
 
-    monkeypatch.setattr(recipe_trials, "run_trial", run)
-    command = ["bench", "steps", "--preset", "smoke", "--out", str(tmp_path), "--quiet"]
-    assert cli.main([*command, "--cache", str(tmp_path)]) == 1
+    monkeypatch.setattr(Trial, "measure", measure)
+    command = ["bench", "steps", "--preset", "ci", "--out", str(tmp_path), "--quiet"]
+    assert cli.main([*command, "--cache", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "r1-2 bottleneck fast seed 0 broke down" in out
-    assert out.count("broke down: the loss is nan") == 5 and out.count("R² 0.9") == 10
+    assert "r1-2 bottleneck fast seed 0: failed, NonFiniteLoss" in out
+    assert out.count("failed, NonFiniteLoss: the loss is nan") == 5 and out.count("R² 0.9") == 10
+    _, problems = read_trials(tmp_path)
+    assert len(problems) == 5 and all("failed" in problem for problem in problems)
 
 
 def test_each_trial_changes_what_it_says_and_is_no_repetition():
@@ -111,8 +102,8 @@ def test_each_trial_changes_what_it_says_and_is_no_repetition():
             name for name, value in trial.recipe().to_dict().items()
             if value != shipped.to_dict()[name]
         }  # fmt: skip
-        assert bool(differing) == (trial.name != "fast"), trial
-        if trial.name == "not-turned":
+        assert bool(differing) == (trial.trial != "fast"), trial
+        if trial.trial == "not-turned":
             assert differing == {"turn_every"}
         assert trial.recipe().steps == shipped.steps
     # The first seed of everything comes before the second of anything.
@@ -202,16 +193,14 @@ def test_fewer_and_more_steps_change_nothing_but_steps_and_digits():
         recipe = trial.recipe().to_dict()
         kept = {name: shipped[name] for name in ("steps", "float32_from")}
         assert {**recipe, **kept} == shipped
-        assert recipe["float32_from"] == (2 / 3 if "float32" in trial.name else 1)
+        assert recipe["float32_from"] == (2 / 3 if "float32" in trial.trial else 1)
     lengths = [trial.recipe().steps / shipped["steps"] for trial in whole]
     assert lengths == sorted(lengths) and set(lengths) == {0.25, 1, 4}
     # Only where the paper's loss means something: no rare encounters.
     assert {trial.law for trial in whole} == {"spring", "r1", "discontinuous"}
 
 
-def test_lengths_of_training_leave_records_and_are_not_trained_twice(
-    tmp_path, smoke, monkeypatch, capsys
-):
+def test_lengths_of_training_leave_records_and_are_not_trained_twice(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(recipe_trials, "STEPS_SETTINGS", (("r1", 2, "bottleneck"),))
     command = ["bench", "steps", "--preset", "smoke", "--out", str(tmp_path / "steps")]
     command += ["--cache", str(tmp_path / "cache"), "--quiet"]
@@ -222,7 +211,9 @@ def test_lengths_of_training_leave_records_and_are_not_trained_twice(
     assert capsys.readouterr().out.count("on record") == 5
     records, problems = read_trials(tmp_path / "steps")
     assert len(records) == 5 and not problems
-    assert {one["provenance"]["command"] for one in records} == {"symlib bench steps"}
+    assert {one["provenance"]["command"] for one in records} == {
+        "symlib bench steps --preset smoke --seeds 1"
+    }
     text = steps_figures.steps_table(tmp_path / "steps")
     for one in records:
         assert f"| {one['steps']:,} |" in text
@@ -258,4 +249,4 @@ def test_losses_stand_beside_the_papers_in_the_order_of_steps(tmp_path):
 @pytest.mark.parametrize("kind", ["recipe", "steps"])
 def test_a_number_of_seeds_below_one_is_refused_before_any_work(kind, capsys):
     assert cli.main(["bench", kind, "--seeds", "0"]) == 2
-    assert "--seeds" in capsys.readouterr().err
+    assert "seeds: a whole number" in capsys.readouterr().err

@@ -4,8 +4,6 @@
 `cutoff_experiment` the fifth with the largest δ (section 4.3).
 """
 
-import hashlib
-import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from symlib import symbolic
-from symlib.cosmology import halo_graphs, network
 from symlib.cosmology.catalogue import Catalogue
 from symlib.cosmology.composition import Composed, PairTable
 from symlib.cosmology.halo_graphs import halo_graph
@@ -23,6 +20,8 @@ from symlib.cosmology.refit import held_out
 from symlib.cosmology.table6 import CHAPTER, CUT, PAPER_ERRORS, small_delta
 from symlib.errors import InputError, UnknownChoice
 from symlib.recipes import Recipe
+from symlib.records.stages import version
+from symlib.records.study import hash_of
 from symlib.results import plain, provenance
 from symlib.sparsity import speaking
 from symlib.symbolic.expressions import form_of
@@ -250,13 +249,11 @@ def _constants(formula: Composed) -> dict[str, float]:
 
 
 def _checkpoint(cache, catalogue: Catalogue, preset: NetworkPreset, seed: int, cutoff: bool):
-    """A file named after everything that went into the weights, the code included."""
+    """A file named after everything that went into the weights."""
     if cache is None:
         return None
     sums = [float(getattr(catalogue, n).sum(dtype=np.float64)) for n in ("masses", "delta")]
-    facts = [catalogue.box, len(catalogue), *sums, preset.recipe.to_dict(), preset.hidden, seed]
-    digest = hashlib.sha256(json.dumps([*facts, cutoff]).encode())
-    for module in (network, halo_graphs):
-        digest.update(Path(module.__file__).read_bytes())
+    facts = [catalogue.box, len(catalogue), *sums, preset.recipe.inputs(), preset.hidden, seed]
+    key = hash_of([*facts, cutoff, version("halos-train")])
     kind = "cutoff" if cutoff else "all"
-    return Path(cache) / f"halos-{kind}-{digest.hexdigest()[:12]}.safetensors"
+    return Path(cache) / f"halos-{kind}-{key}.safetensors"

@@ -1,11 +1,10 @@
 """From a box to a halo catalogue: simulate, find halos, measure δ, cut a slice, write.
 
-    python -m symlib.cosmology.make --box 500 --particles 256 --seed 1 --out halos-1.npz
+    symlib universe --box 500 --particles 256 --seed 1 --out halos-1.npz
 
 This is the command that made the committed catalogues.
 """
 
-import argparse
 import dataclasses
 import importlib.metadata
 import shlex
@@ -18,7 +17,6 @@ from tqdm import tqdm
 
 from symlib import results
 from symlib.cosmology.catalogue import Catalogue, DensitySlice, write_catalogue
-from symlib.cosmology.command import add_universe_arguments
 from symlib.cosmology.halos import find_halos, tree_of
 from symlib.cosmology.linear import cosmology
 from symlib.cosmology.overdensity import RADIUS, overdensity
@@ -108,7 +106,7 @@ def density_slice(
 
 def command_of(universe: Universe, out: str | Path | None) -> str:
     """The command line that makes this universe's catalogue."""
-    words = ["python", "-m", "symlib.cosmology.make"]
+    words = ["symlib", "universe"]
     for spec in dataclasses.fields(Universe):
         value = getattr(universe, spec.name)
         words += [f"--{spec.name.replace('_', '-')}", f"{value:g}" if spec.type is float else value]
@@ -129,38 +127,3 @@ def _provenance(universe, path, stages: dict, seconds: float) -> dict:
     found["delta_radius"] = RADIUS
     found["stages"] = stages
     return results.plain(found)
-
-
-def run(options: argparse.Namespace) -> int:
-    """Make the catalogue that the options ask for; interrupted, it goes on when repeated."""
-    names = [spec.name for spec in dataclasses.fields(Universe)]
-    universe = Universe(**{name: getattr(options, name) for name in names})
-    out = options.out
-    if out.suffix != ".npz":
-        raise InputError(f"out: a name that ends in .npz, got {out}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"out: no folder can be made for {out} ({error})") from error
-    checkpoint = out.with_name(f".{out.stem}.state.npz")
-    catalogue = make_catalogue(universe, out, checkpoint, progress=not options.quiet)
-    print(f"{out}: {len(catalogue)} halos, {out.stat().st_size / 1e6:.1f} MB")
-    return 0
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """`python -m symlib.cosmology.make`; exit status 2 on a bad argument or file."""
-    parser = argparse.ArgumentParser(prog="python -m symlib.cosmology.make", description=__doc__)
-    add_universe_arguments(parser)
-    try:
-        return run(parser.parse_args(arguments))
-    except InputError as error:
-        print(f"symlib: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("symlib: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main())

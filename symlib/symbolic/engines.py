@@ -13,9 +13,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from symlib.choices import ENGINES
 from symlib.errors import MissingEngine, UnknownChoice
 
-ENGINES = ("operon", "pysr")
 INSTALL_JULIA = f'{Path(sys.executable).name} -c "import pysr"'
 log = logging.getLogger(__name__)
 _said: set[str] = set()
