@@ -61,6 +61,8 @@ FUNCTIONS: dict[str, tuple[int | None, Callable]] = {
     "greater_equal": (2, _step(sp.Ge)),
     "less_equal": (2, _step(sp.Le)),
 }
+
+
 def _number(value: float | int) -> sp.Expr:
     if isinstance(value, int) and abs(value) < 10**15:
         return sp.Integer(value)
