@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.integrate import solve_ivp
-from scipy.optimize import least_squares
 
 from symlib.errors import InputError
 from symlib.graphs import complete_graph
 from symlib.messages import DROPPED
 from symlib.models import GraphNetwork
 from symlib.symbolic import Regression
+from symlib.symbolic.refit import soft_fit
 from symlib.variables import pair_names, pair_variables
 
 Accelerations = Callable[[np.ndarray], np.ndarray]
@@ -72,12 +72,11 @@ def symbolic_dynamics(regressions, states, accelerations) -> SymbolicDynamics:
         design = pooled * factor
         columns = [
             # Rare close encounters must not rule the fit, hence the soft absolute error.
-            least_squares(
+            soft_fit(
                 lambda w, y=y, design=design: design @ w - y,
                 np.linalg.lstsq(design, y, rcond=None)[0],
-                loss="soft_l1",
-                f_scale=np.median(np.abs(y)) + 1e-12,
-            ).x
+                [np.median(np.abs(y)) + 1e-12],
+            )[0]
             for y in truth.T
         ]
         matrix = np.stack(columns, axis=1)

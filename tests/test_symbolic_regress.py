@@ -1,5 +1,7 @@
 """regress(): the Operon engine end to end, its inputs, and its repeatability."""
 
+import os
+
 import numpy as np
 import pytest
 import sympy as sp
@@ -150,10 +152,10 @@ def test_budgets():
 
 
 def test_a_worker_that_dies_says_why(tmp_path, monkeypatch):
-    (tmp_path / "dying_worker.py").write_text("raise SystemExit('out of luck')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "dying.py").write_text("raise SystemExit('out of luck')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     with pytest.raises(WorkerFailed, match="out of luck"):
-        run_worker("dying_worker", {}, {})
+        run_worker("dying:run", {}, {})
 
 
 def test_nearly_proportional_sums_are_merged():

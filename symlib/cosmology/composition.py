@@ -8,18 +8,17 @@ is a sum of its own and no constant: halos in crowds have more of them. A common
 another matter: φᵛ can undo it, so the constants of a composed formula are known only up to that.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
-from scipy.optimize import least_squares, minimize
 from torch_geometric.data import Data
 
 from symlib.cosmology.halo_graphs import LENGTH, Neighbourhoods
 from symlib.errors import InputError
 from symlib.symbolic.expressions import evaluate, form_of, symbol
 from symlib.symbolic.parsing import equation_text
+from symlib.symbolic.refit import mean_absolute_error, soft_fit
 from symlib.symbolic.simplify import simplify_equation
 
 PAIR_NAMES = ("m1", "m2", "r", "dv", "v1")
@@ -80,13 +79,9 @@ class Composed:
         e = table.summed(evaluate(self.edge, table.pairs, PAIR_NAMES))
         return evaluate(self.node, np.column_stack([e, table.nodes]), NODE_NAMES)
 
-    def predict_expr(self, table: PairTable) -> np.ndarray:
-        """The same from `expr` alone, its sums taken term by term: a check of the algebra."""
-        return _evaluate_sums(self.expr, table)
-
     def error(self, table: PairTable, delta) -> float:
         """Mean |δ − δ̂|, infinite where a prediction is not finite."""
-        return _error(self.predict(table), np.asarray(delta, np.float64))
+        return mean_absolute_error(self.predict(table), np.asarray(delta, np.float64))
 
     def to_dict(self) -> dict:
         """Both equations and the composed one as text."""
@@ -153,59 +148,14 @@ def refit_composed(found: Composed, table: PairTable, delta, moves: int = 600) -
     if not len(start):
         return found
     scale = np.where(start == 0, 1.0, np.abs(start))
-
-    def predict(unit):
-        constants = unit * scale
-        e = table.summed(run_edge(constants[: len(edge.values)], table.pairs))
-        inputs = np.column_stack([e, table.nodes])
-        return run_node(constants[len(edge.values) :], inputs)
+    count = len(edge.values)
 
     def residuals(unit):
-        gone = predict(unit) - delta
-        return np.where(np.isfinite(gone), gone, 1e3)
+        e = table.summed(run_edge((unit * scale)[:count], table.pairs))
+        return run_node((unit * scale)[count:], np.column_stack([e, table.nodes])) - delta
 
-    def cost(unit):
-        return float(np.abs(residuals(unit)).mean())
-
-    candidates = [start / scale]
-    smooth = least_squares(
-        residuals, candidates[0], loss="soft_l1", f_scale=0.02, max_nfev=30, diff_step=1e-5
-    )
-    candidates.append(smooth.x)
-    best = min(candidates, key=cost)
-    polished = minimize(cost, best, method="Nelder-Mead", options={"maxfev": moves}).x
-    best = min((best, polished), key=cost) * scale
-    count = len(edge.values)
+    options = {"max_nfev": 30, "diff_step": 1e-5}
+    best = soft_fit(residuals, start / scale, [0.02], moves, **options)[0] * scale
     return compose(
         simplify_equation(edge.fill(best[:count])), simplify_equation(node.fill(best[count:]))
     )
-
-
-def _evaluate_sums(expr: sp.Expr, table: PairTable) -> np.ndarray:
-    names, columns = ["m1", "v1"], [*table.nodes.T]
-    slots: dict = {sp.Symbol("N", integer=True, positive=True): np.ones(len(table.pairs))}
-    j = sp.Symbol("j", integer=True)
-    back = {sp.IndexedBase(n, real=True)[j]: symbol(n) for n in _OF_THE_PAIR}
-    replaced = {}
-    for total in expr.atoms(sp.Sum):
-        inner = evaluate(total.function.xreplace(back), table.pairs, PAIR_NAMES)
-        replaced[total] = symbol(f"_s{len(replaced)}")
-        names.append(replaced[total].name)
-        columns.append(table.summed(inner))
-    for number, ones in slots.items():
-        replaced[number] = symbol("_n")
-        names.append("_n")
-        columns.append(table.summed(ones))
-    # Sums first: their upper limit is the same N that stands alone elsewhere.
-    plain = expr.xreplace({s: d for s, d in replaced.items() if isinstance(s, sp.Sum)})
-    return evaluate(plain.xreplace(replaced), np.column_stack(columns), names)
-
-
-def _error(predicted: np.ndarray, delta: np.ndarray) -> float:
-    error = float(np.abs(predicted - delta).mean())
-    return error if np.isfinite(error) else float("inf")
-
-
-def variables(expr: sp.Expr) -> Sequence[str]:
-    """Names of the variables of an equation, sorted."""
-    return sorted(s.name for s in expr.free_symbols)

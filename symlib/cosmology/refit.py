@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from symlib.cosmology.formulas import (
     FIRST_GUESS,
@@ -31,11 +30,11 @@ from symlib.cosmology.formulas import (
 )
 from symlib.cosmology.neighbours import Features, PairSums
 from symlib.errors import InputError
+from symlib.symbolic.refit import soft_fit
 
 SOFTNESS = (0.3, 0.03, 3e-3, 3e-4)  # of the spread of δ
 BLOCK = 60.0  # Mpc/h: three times the radius within which halos share their δ
 _SPREAD = 0.3  # of a random start, in logarithms
-_LOST = 1e3  # residual of a prediction that is not finite
 
 
 @dataclass(frozen=True)
@@ -204,20 +203,12 @@ def _descend(formula: Formula, features: Features, rows, free, weights, softness
     target = features.delta[rows]
     spread = np.abs(target - np.median(target)).mean() or 1.0
 
-    def residual(trial):
-        with np.errstate(all="ignore"):
-            found = formula.predict(features, from_free(formula.name, trial))[rows] - target
-        return weights * np.where(np.isfinite(found), found, _LOST)
+    def residuals(trial):
+        return weights * (formula.predict(features, from_free(formula.name, trial))[rows] - target)
 
-    best, least = free, np.abs(residual(free)).sum()
-    for share in softness:
-        end = least_squares(
-            residual, best, loss="soft_l1", f_scale=share * spread, x_scale="jac", max_nfev=60
-        ).x
-        loss = np.abs(residual(end)).sum()
-        if loss <= least:
-            best, least = end, loss
-    return best, float(least / weights.sum())
+    scales = [share * spread for share in softness]
+    best, error = soft_fit(residuals, free, scales, x_scale="jac", max_nfev=60)
+    return best, error * len(weights) / float(weights.sum())
 
 
 def _standard_errors(formula: Formula, features: Features, rows, free, times: int, rng) -> dict:

@@ -10,29 +10,17 @@ neither pandas nor JAX.
 
 from importlib import import_module
 
-_HOME = {
-    "regress": "regression",
-    "Regression": "regression",
-    "constant": "regression",
-    "varies": "checks",
-    "Budget": "budget",
-    "BUDGETS": "budget",
-    "recovered": "verdict",
-    "Verdict": "verdict",
-    "recovered_pair_energy": "energy_verdict",
-    "recovered_self_energy": "energy_verdict",
-    "parse_equation": "parsing",
-    "equation_text": "parsing",
-    "complexity": "complexity",
-    "simplify_equation": "simplify",
-    "pareto_indices": "selection",
-    "scores": "selection",
-    "select": "selection",
-    "refit": "refit",
-    "find_julia": "engines",
-    "choose_engine": "engines",
-    "ENGINES": "engines",
+_NAMES = {
+    "budget": ("BUDGETS", "Budget"),
+    "checks": ("varies",),
+    "energy_verdict": ("recovered_pair_energy", "recovered_self_energy"),
+    "engines": ("choose_engine",),
+    "parsing": ("equation_text", "parse_equation"),
+    "regression": ("Regression", "constant", "regress"),
+    "selection": ("scores",),
+    "verdict": ("Verdict", "recovered"),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = sorted(_HOME)
 
 

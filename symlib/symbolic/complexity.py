@@ -19,25 +19,26 @@ from sympy.core.relational import Relational
 _THREE = (sp.exp, sp.log)
 
 
-def _split(expr: sp.Mul):
-    """Factors of a product: sign, above the bar, below the bar."""
+def _product(factors) -> int:
+    return sum(complexity(factor) for factor in factors) + len(factors) - 1
+
+
+def _quotient(expr: sp.Mul) -> int:
     coefficient, rest = expr.as_coeff_Mul()
     above, below = [], []
-    negative = coefficient == -1
     if abs(coefficient) != 1:
         above.append(sp.Float(float(coefficient)))
     for factor in sp.Mul.make_args(rest):
-        if factor == 1:
-            continue
         if isinstance(factor, sp.Pow) and factor.exp.is_number and factor.exp.is_negative:
             below.append(sp.Pow(factor.base, -factor.exp))
-        else:
+        elif factor != 1:
             above.append(factor)
-    return negative, above, below
-
-
-def _product(factors) -> int:
-    return sum(complexity(factor) for factor in factors) + len(factors) - 1
+    total = int(coefficient == -1)
+    if above:
+        total += _product(above)
+    if below:
+        total += _product(below) + (2 if above else 1)
+    return total
 
 
 def complexity(expr: sp.Basic) -> int:
@@ -49,39 +50,24 @@ def complexity(expr: sp.Basic) -> int:
     if expr.is_Symbol or expr.is_number or expr in (sp.true, sp.false):
         return 1
     if isinstance(expr, sp.Add):
-        total, signs = len(expr.args) - 1, 0
-        for term in expr.args:
-            negative = isinstance(term, sp.Mul) and term.as_coeff_Mul()[0] == -1
-            signs += negative
-            total += complexity(-term if negative else term)
-        return total + (signs == len(expr.args))
+        negative = [term.is_Mul and term.as_coeff_Mul()[0] == -1 for term in expr.args]
+        terms = [-t if less else t for t, less in zip(expr.args, negative, strict=True)]
+        # A sum of nothing but negative terms needs one sign of its own.
+        return _product(terms) + all(negative)
     if isinstance(expr, sp.Mul):
-        negative, above, below = _split(expr)
-        total = int(negative)
-        if above:
-            total += _product(above) + (2 if below else 0)
-        else:
-            total += 1 if below else 0
-        return total + (_product(below) if below else 0)
+        return _quotient(expr)
     if isinstance(expr, sp.Pow):
         base, exponent = expr.args
         if exponent.is_number and exponent.is_negative:
             return 1 + complexity(sp.Pow(base, -exponent))
         by_power = complexity(base) + 3 + complexity(exponent)
         if exponent.is_Integer:
-            n = int(exponent)
-            return min(by_power, n * complexity(base) + n - 1)
+            return min(by_power, _product([base] * int(exponent)))
         return by_power
-    inner = sum(complexity(arg) for arg in expr.args if not isinstance(expr, sp.Piecewise))
-    if isinstance(expr, _THREE):
-        return 3 + inner
     if isinstance(expr, sp.Piecewise):
-        total = 0
-        for value, condition in expr.args:
-            total += complexity(value)
-            if condition != sp.true:
-                total += 3 + complexity(condition)
-        return total
+        otherwise = sum(condition == sp.true for _, condition in expr.args)
+        inner = sum(complexity(part) for pair in expr.args for part in pair)
+        return inner - otherwise + 3 * (len(expr.args) - otherwise)
     if isinstance(expr, Relational | sp.Min | sp.Max | sp.And | sp.Or):
-        return inner + len(expr.args) - 1
-    return 1 + inner
+        return _product(expr.args)
+    return (3 if isinstance(expr, _THREE) else 1) + sum(map(complexity, expr.args))

@@ -5,34 +5,31 @@ Importing pysr, juliacall or juliapkg may start a download of Julia, and so may 
 environment and the file system alone.
 """
 
-import importlib.util
 import json
-import logging
 import os
 import shutil
 import sys
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from symlib.choices import ENGINES
 from symlib.errors import MissingEngine, UnknownChoice
 
 INSTALL_JULIA = f'{Path(sys.executable).name} -c "import pysr"'
-log = logging.getLogger(__name__)
-_said: set[str] = set()
 
 
-def _juliapkg_projects() -> list[Path]:
+def _juliapkg_project() -> Path:
     """Where juliapkg keeps its project, in its own order of precedence."""
     chosen = os.environ.get("PYTHON_JULIAPKG_PROJECT")
     if chosen:
-        return [Path(chosen)]
+        return Path(chosen)
     prefix = sys.prefix if sys.prefix != sys.base_prefix else os.environ.get("CONDA_PREFIX")
     if prefix:
-        return [Path(prefix) / "julia_env"]
-    separator = ";" if os.name == "nt" else ":"
-    depot = os.environ.get("JULIA_DEPOT_PATH", "").split(separator)[0]
+        return Path(prefix) / "julia_env"
+    depot = os.environ.get("JULIA_DEPOT_PATH", "").split(os.pathsep)[0]
     home = Path(depot) if depot else Path.home() / ".julia"
-    return [home / "environments" / "pyjuliapkg"]
+    return home / "environments" / "pyjuliapkg"
 
 
 def find_julia() -> str | None:
@@ -44,31 +41,20 @@ def find_julia() -> str | None:
     if chosen:
         # juliapkg fails on a wrong one rather than look further, and so does this.
         return shutil.which(chosen)
-    for program in ("julia", "juliaup"):
-        found = shutil.which(program)
-        if found:
-            return found
-    for project in _juliapkg_projects():
-        try:
-            meta = json.loads((project / "pyjuliapkg" / "meta.json").read_text(encoding="utf-8"))
-            executable = shutil.which(str(meta["executable"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if executable:
-            return executable
-    return None
+    found = shutil.which("julia") or shutil.which("juliaup")
+    if found:
+        return found
+    meta = _juliapkg_project() / "pyjuliapkg" / "meta.json"
+    try:
+        return shutil.which(json.loads(meta.read_text(encoding="utf-8"))["executable"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
-def _installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
-
-
-def _say(message: str, aloud: bool) -> None:
+@cache
+def _say(message: str) -> None:
     """Once per process: an engine's choice is news only the first time."""
-    log.debug(message)
-    if aloud and message not in _said:
-        _said.add(message)
-        print(message, file=sys.stderr)
+    print(message, file=sys.stderr)
 
 
 def choose_engine(engine: str, *, say: bool = True) -> str:
@@ -83,26 +69,22 @@ def choose_engine(engine: str, *, say: bool = True) -> str:
     """
     if engine not in ("auto", *ENGINES):
         raise UnknownChoice("engine", engine, ["auto", *ENGINES])
-    julia = find_julia()
-    if engine == "pysr":
-        if not _installed("pysr"):
-            raise MissingEngine("engine 'pysr': install it with `pip install pysr`")
-        if julia is None:
-            raise MissingEngine(
-                "engine 'pysr' needs Julia, and none was found (PYTHON_JULIAPKG_EXE, julia or "
-                f"juliaup on PATH, a resolved juliapkg project). `{INSTALL_JULIA}` downloads "
-                "and installs it; engine='operon' needs nothing more"
-            )
-        return engine
-    if engine == "auto" and julia and _installed("pysr"):
-        _say(f"symbolic engine: pysr, with Julia at {julia} (engine='operon' for Operon)", say)
-        return "pysr"
-    if not _installed("pyoperon"):
-        raise MissingEngine("engine 'operon': install it with `pip install pyoperon`")
+    julia, chosen = find_julia(), engine
     if engine == "auto":
-        _say(
-            "symbolic engine: operon, since no Julia was found; for PySR run "
-            f"`{INSTALL_JULIA}` once, which installs Julia",
-            say,
+        chosen = "pysr" if julia and find_spec("pysr") else "operon"
+        reason = f"with Julia at {julia} (engine='operon' for Operon)"
+        if chosen == "operon":
+            reason = f"since no Julia was found; for PySR run `{INSTALL_JULIA}` once, which "
+            reason += "installs Julia"
+        if say:
+            _say(f"symbolic engine: {chosen}, {reason}")
+    module = {"operon": "pyoperon", "pysr": "pysr"}[chosen]
+    if not find_spec(module):
+        raise MissingEngine(f"engine {chosen!r}: install it with `pip install {module}`")
+    if chosen == "pysr" and julia is None:
+        raise MissingEngine(
+            "engine 'pysr' needs Julia, and none was found (PYTHON_JULIAPKG_EXE, julia or "
+            f"juliaup on PATH, a resolved juliapkg project). `{INSTALL_JULIA}` downloads "
+            "and installs it; engine='operon' needs nothing more"
         )
-    return "operon"
+    return chosen

@@ -9,17 +9,25 @@ the verdict need.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add, mul
 
 import numpy as np
 import sympy as sp
 from sympy.core.relational import Relational
-from sympy.logic.boolalg import And, BooleanAtom, BooleanFunction, Not, Or
+from sympy.functions.elementary.piecewise import ExprCondPair
+from sympy.logic.boolalg import BooleanAtom, BooleanFunction
 
 from symlib.errors import InputError
 
 Compiled = Callable[[Sequence[np.ndarray]], np.ndarray]
 
-_FUNCTIONS = {
+# Of any number of arguments; those of two are applied from left to right.
+_OPERATIONS = {
+    sp.Add: add,
+    sp.Mul: mul,
+    sp.Min: np.minimum,
+    sp.Max: np.maximum,
     sp.exp: np.exp,
     sp.log: np.log,
     sp.Abs: np.abs,
@@ -33,14 +41,16 @@ _FUNCTIONS = {
     sp.floor: np.floor,
     sp.ceiling: np.ceil,
     sp.sign: np.sign,
-}
-_RELATIONS = {
-    sp.StrictGreaterThan: np.greater,
-    sp.GreaterThan: np.greater_equal,
-    sp.StrictLessThan: np.less,
-    sp.LessThan: np.less_equal,
-    sp.Equality: np.equal,
-    sp.Unequality: np.not_equal,
+    sp.Heaviside: np.heaviside,
+    sp.Gt: np.greater,
+    sp.Ge: np.greater_equal,
+    sp.Lt: np.less,
+    sp.Le: np.less_equal,
+    sp.Eq: np.equal,
+    sp.Ne: np.not_equal,
+    sp.And: np.logical_and,
+    sp.Or: np.logical_or,
+    sp.Not: np.logical_not,
 }
 
 
@@ -55,24 +65,18 @@ def is_condition(expr: sp.Basic) -> bool:
 
 
 def _power(base: Compiled, exponent: sp.Expr, slots: dict) -> Compiled:
-    if exponent.is_Integer and abs(int(exponent)) <= 4:
+    if exponent.is_Integer and 0 < abs(exponent) <= 4:
         n = int(exponent)
 
         def integer(v):
-            x = base(v)
-            out = x
-            for _ in range(abs(n) - 1):
-                out = out * x
-            return out if n > 0 else 1.0 / out
+            product = reduce(mul, [base(v)] * abs(n))
+            return product if n > 0 else 1.0 / product
 
         return integer
     if exponent == sp.Rational(1, 2):
         return lambda v: np.sqrt(base(v))
-    if exponent.is_number:
-        value = float(exponent)
-        return lambda v: np.power(np.asarray(base(v), dtype=float), value)
-    other = compile_expression(exponent, slots)
-    return lambda v: np.power(np.asarray(base(v), dtype=float), other(v))
+    power = compile_expression(exponent, slots)
+    return lambda v: np.power(np.asarray(base(v), dtype=float), power(v))
 
 
 def compile_expression(expr: sp.Basic, slots: dict[sp.Symbol, int]) -> Compiled:
@@ -86,10 +90,6 @@ def compile_expression(expr: sp.Basic, slots: dict[sp.Symbol, int]) -> Compiled:
     Raises:
         InputError: a symbol without a slot, or a function that is not known here.
     """
-
-    def go(node):
-        return compile_expression(node, slots)
-
     if isinstance(expr, sp.Symbol):
         if expr not in slots:
             known = ", ".join(str(key) for key in slots)
@@ -97,65 +97,18 @@ def compile_expression(expr: sp.Basic, slots: dict[sp.Symbol, int]) -> Compiled:
         slot = slots[expr]
         return lambda v: v[slot]
     if isinstance(expr, BooleanAtom):
-        truth = bool(expr)
-        return lambda v: np.asarray(truth)
+        truth = np.asarray(bool(expr))
+        return lambda v: truth
     if expr.is_number:
         try:
             value = float(expr)
         except (TypeError, OverflowError):
             value = float("nan")
         return lambda v: value
-    parts = [go(arg) for arg in expr.args] if not isinstance(expr, sp.Piecewise) else []
-    if isinstance(expr, sp.Add):
-
-        def total(v):
-            out = parts[0](v)
-            for part in parts[1:]:
-                out = out + part(v)
-            return out
-
-        return total
-    if isinstance(expr, sp.Mul):
-
-        def product(v):
-            out = parts[0](v)
-            for part in parts[1:]:
-                out = out * part(v)
-            return out
-
-        return product
     if isinstance(expr, sp.Pow):
-        return _power(parts[0], expr.exp, slots)
-    if expr.func in _FUNCTIONS:
-        function, inner = _FUNCTIONS[expr.func], parts[0]
-        return lambda v: function(inner(v))
-    if isinstance(expr, sp.Min | sp.Max):
-        pick = np.minimum if isinstance(expr, sp.Min) else np.maximum
-
-        def extreme(v):
-            out = parts[0](v)
-            for part in parts[1:]:
-                out = pick(out, part(v))
-            return out
-
-        return extreme
-    if isinstance(expr, Relational):
-        compare = _RELATIONS[expr.func]
-        return lambda v: compare(parts[0](v), parts[1](v))
-    if isinstance(expr, And | Or):
-        join = np.logical_and if isinstance(expr, And) else np.logical_or
-
-        def joined(v):
-            out = parts[0](v)
-            for part in parts[1:]:
-                out = join(out, part(v))
-            return out
-
-        return joined
-    if isinstance(expr, Not):
-        return lambda v: np.logical_not(parts[0](v))
+        return _power(compile_expression(expr.base, slots), expr.exp, slots)
     if isinstance(expr, sp.Piecewise):
-        branches = [(go(value), go(condition)) for value, condition in expr.args]
+        branches = [[compile_expression(part, slots) for part in pair] for pair in expr.args]
 
         def piecewise(v):
             out = np.nan
@@ -164,7 +117,13 @@ def compile_expression(expr: sp.Basic, slots: dict[sp.Symbol, int]) -> Compiled:
             return out
 
         return piecewise
-    raise InputError(f"equation: {expr.func.__name__} is not an operator that is known here")
+    if expr.func not in _OPERATIONS:
+        raise InputError(f"equation: {expr.func.__name__} is not an operator that is known here")
+    operation = _OPERATIONS[expr.func]
+    parts = [compile_expression(arg, slots) for arg in expr.args]
+    if len(parts) == 1:
+        return lambda v: operation(parts[0](v))
+    return lambda v: reduce(operation, [part(v) for part in parts])
 
 
 def evaluate(expr: sp.Expr, X: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -172,11 +131,7 @@ def evaluate(expr: sp.Expr, X: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
     Points outside a function's domain come back as NaN or infinity, without a warning.
     """
-    X = np.asarray(X, dtype=float)
-    slots = {symbol(name): i for i, name in enumerate(names)}
-    with np.errstate(all="ignore"):
-        values = compile_expression(expr, slots)([X[:, i] for i in range(X.shape[1])])
-    return np.broadcast_to(np.asarray(values, dtype=float), (len(X),)).copy()
+    return fixed(expr).compile(names)((), np.asarray(X, dtype=float)).copy()
 
 
 @dataclass(frozen=True)
@@ -216,20 +171,23 @@ class Form:
         return run
 
 
+def fixed(expr: sp.Expr) -> Form:
+    """An equation as a form without constants to move."""
+    return Form(expr, (), np.empty(0), ())
+
+
 def form_of(expr: sp.Expr) -> Form:
     """Separate an equation into its form and its constants."""
     symbols, values, kinds = [], [], []
 
-    def constant(number, kind):
-        value = float(number)
-        symbols.append(sp.Symbol(f"_c{len(symbols)}", real=True))
-        values.append(value)
-        kinds.append(kind)
-        return symbols[-1]
-
     def go(node, kind):
         if node.is_Number:
-            return constant(node, kind) if sp.S(node).is_finite else node
+            if not node.is_finite:
+                return node
+            symbols.append(sp.Symbol(f"_c{len(symbols)}", real=True))
+            values.append(float(node))
+            kinds.append(kind)
+            return symbols[-1]
         if not node.args:
             return node
         if isinstance(node, sp.Pow):
@@ -240,19 +198,12 @@ def form_of(expr: sp.Expr) -> Form:
             )
         if isinstance(node, sp.Mul):
             return sp.Mul(*[a if a == -1 else go(a, "coefficient") for a in node.args])
-        if isinstance(node, sp.Add):
-            inner = "branch" if kind == "branch" else "offset"
-            return sp.Add(*[go(a, inner) for a in node.args])
+        inside = "offset"
+        if isinstance(node, ExprCondPair) or (isinstance(node, sp.Add) and kind == "branch"):
+            inside = "branch"
         if isinstance(node, Relational):
-            return node.func(*[go(a, "threshold") for a in node.args])
-        if isinstance(node, sp.Piecewise):
-            return sp.Piecewise(
-                *[
-                    (go(value, "branch"), go(condition, "threshold"))
-                    for value, condition in node.args
-                ]
-            )
-        return node.func(*[go(a, "offset") for a in node.args])
+            inside = "threshold"
+        return node.func(*[go(a, inside) for a in node.args])
 
     tree = go(sp.sympify(expr) if isinstance(expr, int | float) else expr, "offset")
     return Form(tree, tuple(symbols), np.array(values, dtype=float), tuple(kinds))

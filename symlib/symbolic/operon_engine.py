@@ -14,6 +14,7 @@ climb to it by steps that gain.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from itertools import combinations
 
@@ -21,13 +22,15 @@ import numpy as np
 
 from symlib.symbolic.budget import Budget
 from symlib.symbolic.processes import run_workers
-from symlib.symbolic.split import Split, find_split
 
-_WORKER = "symlib.symbolic.operon_worker"
 _ALGEBRAIC = "add,sub,mul,div,square,constant,variable"
 _GENERAL = "add,sub,mul,div,pow,exp,log,constant,variable"
 # Without the most distant tenth, least squares inside the engine sees the ordinary points.
 _ORDINARY = 0.9
+# Of the last population, at each length.
+_PER_LENGTH = 2
+# Decimals of a constant. Data are scaled to order one before they come here.
+_DECIMALS = 12
 
 
 def _settings(budget: Budget, symbols: str, generations: int, objective: str = "mae") -> dict:
@@ -44,11 +47,6 @@ def _settings(budget: Budget, symbols: str, generations: int, objective: str = "
         "max_evaluations": 10**9,
         "epsilon": 0,
     }
-
-
-def _task(names, settings, seed, X, y, rows):
-    request = {"names": list(names), "seed": seed, "per_length": 2, "settings": settings}
-    return request, {"X": X[rows], "y": y[rows]}
 
 
 def sign_products(X: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str], dict]:
@@ -72,54 +70,78 @@ def sign_products(X: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list
     return products, [*names, *new], new
 
 
-def _written_out(text: str, meaning: dict[str, str]) -> str:
-    for name, what in meaning.items():
-        text = re.sub(rf"\b{name}\b", what, text)
-    return text
-
-
 def search(
     X: np.ndarray,
     y: np.ndarray,
     names: Sequence[str],
     budget: Budget,
     seed: int,
-    step: Callable[[str], None] = lambda what: None,
-) -> tuple[list[str], tuple[Split, list[str], list[str]] | None]:
+    above: np.ndarray | None = None,
+    step: Callable[[], None] = lambda: None,
+) -> list[list[str]]:
     """Equations over all examples; and, where a split promises something, over its sides.
 
     Args:
         X, y: shapes [n, len(names)] and [n], the target scaled to order one.
+        above: which examples lie above the split, shape [n], or None without one.
         step: called when a search has finished.
 
     Returns:
-        Equations as text, and (split, equations above it, equations below it) or None.
+        Equations as text: over all, and then, with a split, those above it and those below.
     """
     rng = np.random.default_rng(seed)
     columns, seen, meaning = sign_products(X, names)
     ordinary = np.abs(y - np.median(y)) <= np.quantile(np.abs(y - np.median(y)), _ORDINARY)
-    everywhere, usual = np.arange(len(y)), np.flatnonzero(ordinary)
-
-    def sample(rows):
-        return rng.permutation(rows)[: budget.rows]
-
     tasks = []
+
+    def add(rows, symbols, generations, objective="mae"):
+        rows = rng.permutation(np.flatnonzero(rows))[: budget.rows]
+        settings = _settings(budget, symbols, generations, objective)
+        request = {"names": seen, "seed": int(rng.integers(2**31)), "settings": settings}
+        tasks.append((request, {"X": columns[rows], "y": y[rows]}))
+
     for i in range(budget.searches):
-        rows = sample(usual if i % 2 else everywhere)
+        rows = ordinary if i % 2 else np.ones(len(y), dtype=bool)
         symbols = _GENERAL if i % 4 == 3 else _ALGEBRAIC
-        settings = _settings(budget, symbols, budget.generations, "mae" if i % 4 < 2 else "mse")
-        tasks.append(_task(seen, settings, int(rng.integers(2**31)), columns, y, rows))
-    split = find_split(X, y, names)
-    if split:
-        above = X[:, split.column] > split.threshold
-        generations = max(budget.generations // 2, 1)
+        add(rows, symbols, budget.generations, "mae" if i % 4 < 2 else "mse")
+    if above is not None:
         for side in (above, ~above):
-            settings = _settings(budget, _ALGEBRAIC, generations)
-            rows = sample(np.flatnonzero(side))
-            tasks.append(_task(seen, settings, int(rng.integers(2**31)), columns, y, rows))
-    answers = run_workers(_WORKER, tasks, done=lambda number: step("search"))
-    found = [[_written_out(text, meaning) for text in answer["equations"]] for answer in answers]
-    everything = [text for part in found[: budget.searches] for text in part]
-    if not split:
-        return everything, None
-    return everything, (split, found[-2], found[-1])
+            add(side, _ALGEBRAIC, max(budget.generations // 2, 1))
+    answers = run_workers(f"{__name__}:run", tasks, step)
+    for name, product in meaning.items():
+        answers = [[re.sub(rf"\b{name}\b", product, text) for text in one] for one in answers]
+    everywhere = [text for one in answers[: budget.searches] for text in one]
+    return [everywhere, *answers[budget.searches :]]
+
+
+def run(request: dict, arrays: dict[str, np.ndarray]) -> list[str]:
+    """One search, in a process of its own.
+
+    Returns:
+        The equations of the Pareto front and the best of the final population at each length,
+        as text with the in-engine scale and intercept terms written out.
+    """
+    import pyoperon
+    from pyoperon.sklearn import SymbolicRegressor
+
+    X, y = arrays["X"], arrays["y"]
+    # One thread makes the run repeatable.
+    regressor = SymbolicRegressor(**request["settings"], n_threads=1, random_state=request["seed"])
+
+    def text(tree) -> str:
+        return regressor.get_model_string(tree, _DECIMALS, request["names"])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        regressor.fit(X, y)
+        found = [text(solution["tree"]) for solution in regressor.pareto_front_]
+        best: dict[int, list] = {}
+        for individual in sorted(regressor.individuals_, key=lambda one: one.GetFitness(0)):
+            best.setdefault(individual.Genotype.Length, []).append(individual.Genotype)
+        for trees in best.values():
+            for tree in trees[:_PER_LENGTH]:
+                values = regressor.evaluate_model(tree, X)
+                if np.all(np.isfinite(values)):
+                    scale, offset = pyoperon.FitLeastSquares(values, y)
+                    found.append(f"{scale!r} * ({text(tree)}) + {offset!r}")
+    return list(dict.fromkeys(found))

@@ -61,7 +61,6 @@ FUNCTIONS: dict[str, tuple[int | None, Callable]] = {
     "greater_equal": (2, _step(sp.Ge)),
     "less_equal": (2, _step(sp.Le)),
 }
-_COMPARISONS = {ast.Gt: sp.Gt, ast.GtE: sp.Ge, ast.Lt: sp.Lt, ast.LtE: sp.Le}
 
 
 def _number(value: float | int) -> sp.Expr:
@@ -88,6 +87,27 @@ def _raise(base, exponent):
     return base**exponent
 
 
+def _divide(a, b):
+    if b == 0:
+        raise InputError("equation: division by zero")
+    return a / b
+
+
+_OPERATORS = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: _divide,
+    ast.Pow: _raise,
+    ast.Gt: sp.Gt,
+    ast.GtE: sp.Ge,
+    ast.Lt: sp.Lt,
+    ast.LtE: sp.Le,
+    ast.UAdd: lambda a: a,
+    ast.USub: lambda a: -a,
+}
+
+
 def parse_equation(text: str, names: Sequence[str]) -> sp.Expr:
     """Read an equation such as "(4.59*m2*dy - 15.5*m2*dx)/r^2" (appendix C's operators).
 
@@ -107,63 +127,38 @@ def parse_equation(text: str, names: Sequence[str]) -> sp.Expr:
         source = source.replace(old, new)
     known = {name: symbol(name) for name in names}
 
-    def refuse(node):
-        part = ast.get_source_segment(source, node) or type(node).__name__
-        raise InputError(f"equation: cannot read {part!r} in {text!r}")
-
-    def number_only(value):
+    def number(node):
         # In arithmetic a comparison is 1 or 0, as in Julia.
+        value = go(node)
         return sp.Piecewise((1, value), (0, True)) if is_condition(value) else value
 
     def go(node):
-        if isinstance(node, ast.Constant):
-            if type(node.value) not in (int, float):
-                refuse(node)
-            return _number(node.value)
-        if isinstance(node, ast.Name):
-            if node.id not in known:
-                listed = ", ".join(known)
-                raise InputError(f"equation: unknown variable {node.id!r}; known are {listed}")
-            return known[node.id]
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
-            value = number_only(go(node.operand))
-            return -value if isinstance(node.op, ast.USub) else value
-        if isinstance(node, ast.BinOp):
-            left = number_only(go(node.left))
-            right = number_only(go(node.right))
-            if isinstance(node.op, ast.Add):
-                return left + right
-            if isinstance(node.op, ast.Sub):
-                return left - right
-            if isinstance(node.op, ast.Mult):
-                return left * right
-            if isinstance(node.op, ast.Div):
-                if right == 0:
-                    raise InputError(f"equation: division by zero in {text!r}")
-                return left / right
-            if isinstance(node.op, ast.Pow):
-                return _raise(left, right)
-        if isinstance(node, ast.Compare) and len(node.ops) == 1:
-            relation = _COMPARISONS.get(type(node.ops[0]))
-            if relation:
-                return relation(
-                    number_only(go(node.left)),
-                    number_only(go(node.comparators[0])),
-                )
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-            arity, build = FUNCTIONS.get(node.func.id.lower(), (0, None))
-            if build and (arity is None or arity == len(node.args)) and node.args:
-                arguments = [go(argument) for argument in node.args]
-                first_may_be_condition = node.func.id.lower() in ("if", "ifelse", "cond")
-                for i, value in enumerate(arguments):
-                    if i or not first_may_be_condition:
-                        arguments[i] = number_only(value)
-                return build(*arguments)
-        return refuse(node)
+        match node:
+            case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
+                return _number(node.value)
+            case ast.Name(id=name):
+                if name not in known:
+                    listed = ", ".join(known)
+                    raise InputError(f"equation: unknown variable {name!r}; known are {listed}")
+                return known[name]
+            case ast.UnaryOp(op=op, operand=a) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](number(a))
+            case ast.BinOp(left=a, op=op, right=b) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](number(a), number(b))
+            case ast.Compare(left=a, ops=[op], comparators=[b]) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](number(a), number(b))
+            case ast.Call(func=ast.Name(id=name), args=[first, *rest], keywords=[]):
+                name = name.lower()
+                arity, build = FUNCTIONS.get(name, (0, None))
+                if arity in (None, 1 + len(rest)):
+                    # Only the first argument of an IF may be a condition.
+                    read = go if name in ("if", "ifelse", "cond") else number
+                    return build(read(first), *map(number, rest))
+        part = ast.get_source_segment(source, node) or type(node).__name__
+        raise InputError(f"equation: cannot read {part!r} in {text!r}")
 
     try:
-        tree = ast.parse(source, mode="eval")
-        result = go(tree.body)
+        result = go(ast.parse(source, mode="eval").body)
     except InputError:
         raise
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, OverflowError) as err:
@@ -177,12 +172,6 @@ def parse_equation(text: str, names: Sequence[str]) -> sp.Expr:
 
 def equation_text(expr: sp.Expr) -> str:
     """The text of an equation, which `parse_equation` reads back to the same tree."""
-    if expr.is_Float:
-        return repr(float(expr))
-    if expr.is_Integer:
-        return str(expr)
-    if expr.is_Rational:
-        return f"{expr.p}/{expr.q}"
     return _Text().doprint(expr)
 
 

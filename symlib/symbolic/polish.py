@@ -16,12 +16,11 @@ from symlib.symbolic.complexity import complexity
 from symlib.symbolic.expressions import evaluate, form_of
 from symlib.symbolic.parsing import equation_text, parse_equation
 from symlib.symbolic.processes import available_cores, run_workers
-from symlib.symbolic.refit import mean_absolute_error, refit_form
+from symlib.symbolic.refit import fit_constants, mean_absolute_error
 from symlib.symbolic.selection import pareto_indices, scores
 from symlib.symbolic.simplify import simplify_equation
 from symlib.symbolic.variations import distinct, smaller, variations
 
-_WORKER = "symlib.symbolic.polish_worker"
 _MAX_CONSTANTS = 14
 # Rows for a first look at a candidate.
 _GLANCE = 600
@@ -69,7 +68,7 @@ def candidate(expr: sp.Expr, names: Sequence[str], X, y, **options) -> Candidate
         form = form_of(expr)
         if len(form.values) > _MAX_CONSTANTS:
             return None
-        constants, loss = refit_form(form, names, X, y, **options)
+        constants, loss = fit_constants(form, names, X, y, **options)
         if not np.isfinite(loss):
             return None
         expr = simplify_equation(form.fill(constants))
@@ -97,7 +96,7 @@ def glance(expr: sp.Expr, names, X, y, steps: int = 4) -> float | None:
         form = form_of(expr)
         if len(form.values) > _MAX_CONSTANTS:
             return None
-        _, loss = refit_form(form, names, X[:_GLANCE], y[:_GLANCE], steps=steps)
+        _, loss = fit_constants(form, names, X[:_GLANCE], y[:_GLANCE], steps=steps)
     except (InputError, TypeError, ValueError, OverflowError, ZeroDivisionError):
         return None
     return loss if np.isfinite(loss) else None
@@ -110,7 +109,7 @@ def _spread(request: dict, texts: list[str], X, y, processes: int) -> list[Candi
     tasks = [(request | {"equations": part}, {"X": X, "y": y}) for part in parts if part]
     names = request["names"]
     found = []
-    for answer in run_workers(_WORKER, tasks):
+    for answer in run_workers(f"{__name__}:handle", tasks):
         for text, loss in answer["candidates"]:
             expr = parse_equation(text, names)
             found.append(Candidate(expr, complexity(expr), loss))
@@ -127,7 +126,7 @@ def polish(
     rounds: int,
     seed: int = 0,
     processes: int | None = None,
-    step: Callable[[str], None] = lambda what: None,
+    step: Callable[[], None] = lambda: None,
 ) -> list[Candidate]:
     """Pareto front from an engine's equations.
 
@@ -138,7 +137,7 @@ def polish(
         rounds: how often the front's members are varied; what came of it then loses parts that
             do nothing, until none is left.
         processes: how many at once, default one per core.
-        step: told what has been done, for a progress display.
+        step: called after each round, for a progress display.
     """
     processes = processes or available_cores()
     request = {"names": list(names), "max_complexity": max_complexity, "seed": seed}
@@ -146,7 +145,7 @@ def polish(
     # Engines may leave out the simplest equation of all, from which scores are counted.
     texts = [*texts, repr(float(np.median(y)))]
     found = _spread(request | {"vary": False}, sorted(set(texts)), X, y, processes)
-    step("refit")
+    step()
     current = front(found)
 
     def vary(how: str, tried: set[str]) -> bool:
@@ -162,7 +161,7 @@ def polish(
     tried: set[str] = set()
     for _ in range(rounds):
         vary("every way", tried)
-        step("vary")
+        step()
     # What the last round found may still have parts that do nothing.
     tidied: set[str] = set()
     while rounds and vary("smaller", tidied):

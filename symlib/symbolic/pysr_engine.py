@@ -5,6 +5,7 @@ installed version's source. Complexity inside the search counts as in appendix C
 PySR's own front has the right equations; complexity and score are computed anew afterwards.
 """
 
+import tempfile
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,6 @@ import numpy as np
 from symlib.symbolic.budget import Budget
 from symlib.symbolic.processes import WorkerFailed, run_worker
 
-_WORKER = "symlib.symbolic.pysr_worker"
 BINARY = ["+", "-", "*", "/", "^", "greater", "less", "cond"]
 UNARY = ["exp", "log"]
 # Appendix C: ^ exp log IF three times. A quotient is two operators, see `complexity.py`.
@@ -56,8 +56,26 @@ def search(
         WorkerFailed: Julia or PySR ended without a result; the message holds their output.
     """
     request = {"names": list(names), "settings": settings(budget, seed)}
-    answer = run_worker(_WORKER, request, {"X": X, "y": y})
-    rows = answer["equations"]
-    if not rows:
+    found = run_worker(f"{__name__}:run", request, {"X": X, "y": y})
+    if not found:
         raise WorkerFailed("PySR returned no equation")
-    return [row["equation"] for row in rows]
+    return found
+
+
+def run(request: dict, arrays: dict[str, np.ndarray]) -> list[str]:
+    """Fit PySRRegressor, in a process of its own: only there is Julia started.
+
+    PySR writes its files into a temporary folder, which is removed.
+    """
+    from pysr import PySRRegressor
+
+    settings = dict(request["settings"])
+    # JSON has no tuples.
+    constraints = settings["constraints"].items()
+    settings["constraints"] = {name: tuple(value) for name, value in constraints}
+    with tempfile.TemporaryDirectory(prefix="symlib-pysr-") as folder:
+        regressor = PySRRegressor(
+            **settings, output_directory=folder, temp_equation_file=False, tempdir=folder
+        )
+        regressor.fit(arrays["X"], arrays["y"], variable_names=list(request["names"]))
+        return [str(equation) for equation in regressor.equations_["equation"]]

@@ -1,19 +1,22 @@
-"""The constants of an equation, fitted again (after the search, appendix C).
+"""Constants fitted again, once an equation's form is known (appendix C).
 
 A search engine spends its time on forms and leaves constants half-fitted, on a subsample.
-Here the form is kept and its constants minimise the mean absolute error: least squares
-first, because it moves far, then Gauss-Newton steps reweighted by 1 / |residual|, which
-lead to the MAE's minimum, from several starts.
+`fit_constants` keeps the form, and its constants minimise the mean absolute error: least
+squares first, because it moves far, then Gauss-Newton steps reweighted by 1 / |residual|,
+which lead to the MAE's minimum, from several starts.
+
+`soft_fit` is for what is no equation of columns, a sum over neighbours or a linear map.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import sympy as sp
+from scipy.optimize import least_squares, minimize
 
-from symlib.symbolic.expressions import Form, form_of
+from symlib.symbolic.expressions import Form
 
 _SMALLEST = 1e-12
+_LOST = 1e3  # the residual of a prediction that is not finite
 
 
 def mean_absolute_error(prediction: np.ndarray, y: np.ndarray) -> float:
@@ -21,6 +24,54 @@ def mean_absolute_error(prediction: np.ndarray, y: np.ndarray) -> float:
     with np.errstate(all="ignore"):
         loss = float(np.mean(np.abs(prediction - y)))
     return loss if np.isfinite(loss) else np.inf
+
+
+def soft_fit(
+    residuals: Callable[[np.ndarray], np.ndarray],
+    start: np.ndarray,
+    scales: Sequence[float],
+    moves: int = 0,
+    **options,
+) -> tuple[np.ndarray, float]:
+    """Constants with a small mean absolute residual, by way of smooth losses.
+
+    Args:
+        residuals: constants -> residuals, shape [n]; those that are not finite count as 1000.
+        start: constants to begin from.
+        scales: the loss Σ √(1 + (residual / scale)²) is minimised with one scale after
+            another; what does not lower the mean is not taken.
+        moves: evaluations that a simplex may then take on the mean |residual| itself, which
+            also moves thresholds.
+        options: of `scipy.optimize.least_squares`.
+
+    Returns:
+        The constants, and their mean |residual|.
+    """
+
+    def finite(constants):
+        with np.errstate(all="ignore"):
+            found = residuals(constants)
+        return np.where(np.isfinite(found), found, _LOST)
+
+    def cost(constants):
+        return float(np.abs(finite(constants)).mean())
+
+    best = start
+    for scale in scales:
+        end = least_squares(finite, best, loss="soft_l1", f_scale=scale, **options).x
+        best = min(end, best, key=cost)
+    if moves:
+        end = minimize(cost, best, method="Nelder-Mead", options={"maxfev": moves}).x
+        best = min(best, end, key=cost)
+    return best, cost(best)
+
+
+def absolute_weights(residual: np.ndarray, floor: float) -> np.ndarray:
+    """Weights that make a least-squares step one towards the least mean |residual|.
+
+    The floor keeps points that happen to fit from ruling the step.
+    """
+    return 1 / np.sqrt(np.maximum(np.abs(residual), floor + 1e-300))
 
 
 def _jacobian(run, constants, X, base):
@@ -53,10 +104,9 @@ def _descend(run, constants, X, y, steps, robust):
             break
         residual = y - prediction
         if robust:
-            # The floor keeps points that happen to fit from ruling the step; it sinks, so
-            # that the first steps move far and the last ones find the minimum's corner.
-            floor = best * max(0.5 * 0.5**step, 1e-3) + 1e-300
-            weight = 1 / np.sqrt(np.maximum(np.abs(residual), floor))
+            # The floor sinks, so that the first steps move far and the last ones find the
+            # minimum's corner.
+            weight = absolute_weights(residual, best * max(0.5 * 0.5**step, 1e-3))
             jacobian, residual = jacobian * weight[:, None], residual * weight
         size = np.sqrt(np.sum(jacobian**2, axis=0))
         size[size < _SMALLEST] = 1.0
@@ -67,25 +117,26 @@ def _descend(run, constants, X, y, steps, robust):
             move = np.linalg.solve(normal, scaled.T @ residual) / size
         except np.linalg.LinAlgError:
             break
-        length, improved = 1.0, False
+        length = 1.0
         for _ in range(8):
             trial = constants + length * move
             value = run(trial, X)
             loss = cost(value)
             if loss < best * (1 - 1e-9):
-                improved = True
-                gain = 1 - loss / best
-                constants, prediction, best = trial, value, loss
                 break
             length *= 0.35
-        if not improved and not (robust and step < 8):
+        else:
+            if robust and step < 8:
+                continue
             break
-        if improved and gain < 1e-6 and not robust:
+        gain = 1 - loss / best
+        constants, prediction, best = trial, value, loss
+        if gain < 1e-6 and not robust:
             break
     return constants, best
 
 
-def refit_form(
+def fit_constants(
     form: Form,
     names: Sequence[str],
     X: np.ndarray,
@@ -120,15 +171,3 @@ def refit_form(
         if value < best[1]:
             best = (constants, value)
     return best
-
-
-def refit(
-    expr: sp.Expr, names: Sequence[str], X: np.ndarray, y: np.ndarray, **options
-) -> tuple[sp.Expr, float]:
-    """The equation with refitted constants, and its mean absolute error on (X, y).
-
-    Options are those of `refit_form`.
-    """
-    form = form_of(expr)
-    constants, loss = refit_form(form, names, X, y, **options)
-    return form.fill(constants), loss

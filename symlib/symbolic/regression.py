@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -27,10 +28,10 @@ from symlib.symbolic.expressions import evaluate, form_of
 from symlib.symbolic.parsing import equation_text, parse_equation
 from symlib.symbolic.polish import Candidate, front, polish
 from symlib.symbolic.processes import available_cores
-from symlib.symbolic.refit import mean_absolute_error, refit_form
+from symlib.symbolic.refit import fit_constants, mean_absolute_error
 from symlib.symbolic.selection import scores, select
 from symlib.symbolic.simplify import simplify_equation
-from symlib.symbolic.split import join
+from symlib.symbolic.split import find_split, join
 
 EXAMPLES = 5000
 log = logging.getLogger(__name__)
@@ -137,39 +138,27 @@ def regress(
 
     steps = budget.searches + 4 + budget.rounds if engine == "operon" else 2 + budget.rounds
     with tqdm(total=steps, desc=f"symbolic regression ({engine})", disable=not progress) as bar:
-
-        def step(what: str) -> None:
-            bar.set_postfix_str(what)
-            bar.update()
-
-        def clean(texts, X, y, rounds, processes=None):
-            return polish(
-                texts,
-                used,
-                X,
-                y,
-                max_complexity=budget.max_complexity,
-                rounds=rounds,
-                seed=seed,
-                processes=processes,
-                step=step,
-            )
-
+        clean = partial(
+            polish, names=used, max_complexity=budget.max_complexity, seed=seed, step=bar.update
+        )
+        sides = ()
         if engine == "pysr":
-            texts, sides = pysr_engine.search(few_X, few_y, used, budget, seed), None
-            step("search")
+            texts = pysr_engine.search(few_X, few_y, used, budget, seed)
+            bar.update()
         else:
-            texts, sides = operon_engine.search(few_X, few_y, used, budget, seed, step)
-        found = clean(texts, few_X, few_y, budget.rounds)
+            split = find_split(few_X, few_y)
+            above = few_X[:, split.column] > split.threshold if split else None
+            texts, *sides = operon_engine.search(
+                few_X, few_y, used, budget, seed, above, bar.update
+            )
+        found = clean(texts, X=few_X, y=few_y, rounds=budget.rounds)
         if sides:
-            split, *texts_of = sides
-            above = few_X[:, split.column] > split.threshold
+
+            def of_side(texts, side):
+                return clean(texts, X=few_X[side], y=few_y[side], rounds=0, processes=1)
+
             with ThreadPoolExecutor(available_cores()) as pool:
-                high, low = pool.map(
-                    lambda text, side: clean(text, few_X[side], few_y[side], 0, processes=1),
-                    texts_of,
-                    (above, ~above),
-                )
+                high, low = pool.map(of_side, sides, (above, ~above))
             found = [*found, *_joined(high, low, split, few_X, few_y, used)]
         bar.update(bar.total - bar.n)
 
@@ -200,9 +189,8 @@ def _joined(high, low, split, X, y, names) -> list[Candidate]:
     out = []
     for above in high:
         for below in low[:3]:
-            expr, _ = join(above.equation, below.equation, split, X, y, names)
-            form = form_of(expr)
-            constants, loss = refit_form(form, names, X, y)
+            form = form_of(join(above.equation, below.equation, split, X, y, names))
+            constants, loss = fit_constants(form, names, X, y)
             expr = simplify_equation(form.fill(constants))
             out.append(Candidate(expr, complexity(expr), loss))
     return out
@@ -212,7 +200,7 @@ def _final(found: Candidate, scale: float, names, X, y, seed: int) -> Candidate 
     """In the target's own scale, constants refitted on every example."""
     scaled = simplify_equation(sp.Float(scale) * found.equation)
     form = form_of(scaled)
-    constants, _ = refit_form(form, names, X, y, starts=4, steps=25, seed=seed)
+    constants, _ = fit_constants(form, names, X, y, starts=4, steps=25, seed=seed)
     # What the table shows as text and what `sympy()` returns are the same tree.
     expr = parse_equation(equation_text(simplify_equation(form.fill(constants))), names)
     loss = mean_absolute_error(evaluate(expr, X, names), y)

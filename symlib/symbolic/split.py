@@ -13,7 +13,7 @@ import numpy as np
 import sympy as sp
 
 from symlib.symbolic.expressions import evaluate, symbol
-from symlib.symbolic.refit import mean_absolute_error
+from symlib.symbolic.refit import absolute_weights
 
 _QUANTILES = np.linspace(0.1, 0.9, 33)
 # Two linear fits always beat one; a split is worth a search if they do so by this factor.
@@ -32,17 +32,15 @@ class Split:
 def _linear_error(design, y) -> float:
     """Sum of absolute residuals of a linear fit, two steps towards the MAE's minimum."""
     weight = np.ones(len(y))
-    residual = y
     for _ in range(3):
         coefficients, *_ = np.linalg.lstsq(design * weight[:, None], y * weight, rcond=None)
         residual = y - design @ coefficients
-        floor = 1e-3 * np.mean(np.abs(residual)) + 1e-300
-        weight = 1 / np.sqrt(np.maximum(np.abs(residual), floor))
+        weight = absolute_weights(residual, 1e-3 * np.mean(np.abs(residual)))
     return float(np.sum(np.abs(residual)))
 
 
-def find_split(X: np.ndarray, y: np.ndarray, names: Sequence[str]) -> Split | None:
-    """The most promising split, or None. X: [n, len(names)], y: [n]."""
+def find_split(X: np.ndarray, y: np.ndarray) -> Split | None:
+    """The most promising split, or None. X: [n, variables], y: [n]."""
     X, y = X[:_ROWS], y[:_ROWS]
     design = np.column_stack([X, np.ones(len(X))])
     whole = _linear_error(design, y)
@@ -61,28 +59,21 @@ def find_split(X: np.ndarray, y: np.ndarray, names: Sequence[str]) -> Split | No
     return best
 
 
-def refine(
+def join(
     above: sp.Expr, below: sp.Expr, split: Split, X: np.ndarray, y: np.ndarray, names: Sequence[str]
-) -> float:
-    """The threshold with the least MAE for two given sides, between the neighbouring data."""
-    x = X[:, split.column]
-    order = np.argsort(x, kind="stable")
-    high = np.abs(evaluate(above, X, names) - y)[order]
-    low = np.abs(evaluate(below, X, names) - y)[order]
-    high, low = (np.where(np.isfinite(side), side, np.inf) for side in (high, low))
+) -> sp.Expr:
+    """IF(variable > threshold, above, below), the threshold the one with the least MAE.
+
+    It lies midway between two neighbouring values of the variable, whose name is in `names`.
+    """
+    order = np.argsort(X[:, split.column], kind="stable")
+    x = X[order, split.column]
+    errors = [np.abs(evaluate(side, X, names) - y)[order] for side in (above, below)]
+    high, low = (np.where(np.isfinite(error), error, np.inf) for error in errors)
     # Error with the first k points below: cumulative sums from both ends.
     total = np.concatenate([[0.0], np.cumsum(low)]) + np.concatenate(
         [np.cumsum(high[::-1])[::-1], [0.0]]
     )
     k = int(np.argmin(total[1:-1])) + 1
-    return float(0.5 * (x[order][k - 1] + x[order][k]))
-
-
-def join(
-    above: sp.Expr, below: sp.Expr, split: Split, X: np.ndarray, y: np.ndarray, names: Sequence[str]
-) -> tuple[sp.Expr, float]:
-    """IF(variable > threshold, above, below) with a refined threshold, and its MAE."""
-    threshold = refine(above, below, split, X, y, names)
-    variable = symbol(names[split.column])
-    expr = sp.Piecewise((above, variable > sp.Float(threshold)), (below, True))
-    return expr, mean_absolute_error(evaluate(expr, X, names), y)
+    threshold = sp.Float(float(0.5 * (x[k - 1] + x[k])))
+    return sp.Piecewise((above, symbol(names[split.column]) > threshold), (below, True))
