@@ -15,7 +15,8 @@ from tqdm import tqdm
 from symlib.cosmology.catalogue import Catalogue
 from symlib.cosmology.formulas import FORMULAS, PAPER, get_formula, paper_constants, pole
 from symlib.cosmology.neighbours import Features, features
-from symlib.cosmology.refit import held_out, mean_error, refit
+from symlib.cosmology.refit import mean_error, refit
+from symlib.errors import InputError
 from symlib.markdown import table
 from symlib.paper import CUTOFF, TABLE_6
 from symlib.presets import get_preset
@@ -23,7 +24,7 @@ from symlib.results import plain, provenance
 
 CHAPTER = "cosmology"
 CUT = "_cutoff"
-KEPT = 0.8  # of the halos in the cutoff experiment, those with the smallest δ
+HELD_SHARE = 0.2
 HELD_OUT = ("a random 20%", "the 20% with the largest delta")  # without a cutoff, and with one
 OURS = ("with_own_mass", "with_own_mass_cutoff")
 BOOTSTRAP = {"ci": 20, "laptop": 100, "paper": 200}
@@ -50,11 +51,18 @@ def fitted_halos(delta: np.ndarray, seed: int = 0, cutoff: bool = False) -> np.n
         delta: of all halos.
         seed: of a random split.
         cutoff: instead of a random fifth, hold out the fifth with the largest δ.
+
+    Raises:
+        InputError: fewer than three halos.
     """
-    if not cutoff:
-        return ~held_out(len(delta), seed)
-    fitted = np.zeros(len(delta), bool)
-    fitted[np.argsort(delta, kind="stable")[: round(KEPT * len(delta))]] = True
+    held = round(HELD_SHARE * len(delta))
+    if held == 0:
+        raise InputError(f"catalogue: {len(delta)} halos are too few to hold any out")
+    order = np.random.default_rng(seed).permutation(len(delta))
+    if cutoff:
+        order = np.argsort(delta, kind="stable")[::-1]
+    fitted = np.ones(len(delta), bool)
+    fitted[order[:held]] = False
     return fitted
 
 
@@ -118,7 +126,7 @@ def table6(
 def _measured(row: str, data: Features, other: Features | None, seed: int, bootstrap: int) -> dict:
     cutoff, name = row.endswith(CUT), row.removesuffix(CUT)
     fitted = fitted_halos(data.delta, seed, cutoff)
-    found = refit(name, data, fitted, ~fitted, bootstrap=bootstrap, seed=seed)
+    found = refit(name, data, fitted, bootstrap=bootstrap, seed=seed)
     missed = np.abs(get_formula(name)(data, found.values) - data.delta)[~fitted]
     asked = np.zeros(0, bool)
     if other is not None:
@@ -132,8 +140,8 @@ def _measured(row: str, data: Features, other: Features | None, seed: int, boots
 
     identified = known(found.identified)
     return {
-        "error_fit": found.error_fit,
-        "error_test": found.error_test,
+        "error_fit": found.error(data, fitted),
+        "error_test": found.error(data, ~fitted),
         "error_test_median": np.median(missed),
         "error_second": found.error(other, asked) if asked.any() else None,
         "error_paper_constants": (
