@@ -54,25 +54,24 @@ def test_groups_come_back_in_our_units(count, cuts, order, extra, tmp_path_facto
     halos = _halos(count)
     splits = sorted(min(cut, count) for cut in cuts)
     folder = _write(tmp_path_factory.mktemp("q") / "groups_004", halos, splits, order, extra=extra)
-    found = read_groups(folder)
-    np.testing.assert_allclose(found.positions, halos["positions"] / 1000, rtol=1e-6)
-    np.testing.assert_allclose(found.velocities, halos["velocities"], rtol=1e-6)
-    np.testing.assert_allclose(found.masses, halos["masses"].astype(float) * 1e10, rtol=1e-6)
-    np.testing.assert_array_equal(found.lengths, halos["lengths"])
-    assert found.particle_mass == pytest.approx(PARTICLE * 1e10, rel=1e-5)
-    assert (found.snapshot, found.redshift, found.files) == (4, 0.0, len(splits) + 1)
-    assert found.positions.dtype.isnative
+    found, source = read_groups(folder)
+    np.testing.assert_allclose(found["positions"], halos["positions"] / 1000, rtol=1e-6)
+    np.testing.assert_allclose(found["velocities"], halos["velocities"], rtol=1e-6)
+    np.testing.assert_allclose(found["masses"], halos["masses"].astype(float) * 1e10, rtol=1e-6)
+    assert found["particle_mass"] == pytest.approx(PARTICLE * 1e10, rel=1e-5)
+    where = {"snapshot": 4, "redshift": 0.0, "files": len(splits) + 1}
+    assert source == {"simulation": "Quijote", **where}
 
 
 def test_velocities_are_peculiar_at_any_redshift(tmp_path):
     halos = _halos(10)
-    known = read_groups(_write(tmp_path / "groups_002", halos, snapshot=2))
-    np.testing.assert_allclose(known.velocities, 2 * halos["velocities"], rtol=1e-6)
+    known, _ = read_groups(_write(tmp_path / "groups_002", halos, snapshot=2))
+    np.testing.assert_allclose(known["velocities"], 2 * halos["velocities"], rtol=1e-6)
     odd = _write(tmp_path / "groups_011", halos, snapshot=11)
     with pytest.raises(InputError, match="redshift"):
         read_groups(odd)
-    given_one = read_groups(odd / "group_tab_011.0", redshift=0.5)
-    np.testing.assert_allclose(given_one.velocities, 1.5 * halos["velocities"], rtol=1e-6)
+    told, _ = read_groups(odd / "group_tab_011.0", redshift=0.5)
+    np.testing.assert_allclose(told["velocities"], 1.5 * halos["velocities"], rtol=1e-6)
 
 
 def test_delta_is_counted_from_particles(tmp_path):

@@ -14,7 +14,6 @@ as a snapshot's, whole or thinned at random.
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,31 +40,16 @@ _MOST_FILES = 100_000
 _NAME = re.compile(r"group_tab_(\d+)\.(\d+)$")
 
 
-@dataclass(frozen=True)
-class Groups:
-    """The groups of a snapshot, units converted.
-
-    positions: shape [halos, 3], Mpc/h. velocities: [halos, 3], peculiar, km/s. masses:
-    [halos], h⁻¹ M☉. lengths: particles, [halos]. particle_mass: h⁻¹ M☉. snapshot: its number.
-    redshift: dimensionless. files: how many were read.
-    """
-
-    positions: np.ndarray
-    velocities: np.ndarray
-    masses: np.ndarray
-    lengths: np.ndarray
-    particle_mass: float
-    snapshot: int
-    redshift: float
-    files: int
-
-
-def read_groups(path: str | Path, redshift: float | None = None) -> Groups:
+def read_groups(path: str | Path, redshift: float | None = None) -> tuple[dict, dict]:
     """Read all group files of a snapshot.
 
     Args:
         path: the folder of the group files (groups_004, say), or the first of them.
         redshift: of the snapshot; Quijote's own for its number when None.
+
+    Returns:
+        What `Catalogue` takes of it, in its units: positions, velocities, masses and
+        particle_mass. And where it is from: simulation, snapshot, redshift and files.
 
     Raises:
         InputError: a file that is missing, truncated, or not in this format; sub-files that
@@ -92,16 +76,14 @@ def read_groups(path: str | Path, redshift: float | None = None) -> Groups:
     each = masses / np.maximum(lengths, 1)
     if not (each.min() > 0 and each.max() < 1.01 * each.min() and lengths.min() > 0):
         raise InputError(f"{first}: masses are not in proportion to numbers of particles; damaged?")
-    return Groups(
-        positions=columns["positions"] / np.float32(1000),
-        velocities=columns["velocities"] * np.float32(1 + redshift),
-        masses=masses,
-        lengths=lengths,
-        particle_mass=float(np.median(each)),
-        snapshot=snapshot,
-        redshift=float(redshift),
-        files=header["files"],
-    )
+    groups = {
+        "positions": columns["positions"] / np.float32(1000),
+        "velocities": columns["velocities"] * np.float32(1 + redshift),
+        "masses": masses,
+        "particle_mass": float(np.median(each)),
+    }
+    source = {"snapshot": snapshot, "redshift": float(redshift), "files": header["files"]}
+    return groups, {"simulation": "Quijote", **source}
 
 
 def read_quijote(
@@ -127,23 +109,14 @@ def read_quijote(
     """
     if (delta is None) == (particles is None):
         raise InputError("delta: give either delta or particles; the group files have no δ")
-    groups = read_groups(path, redshift)
-    source = {"simulation": "Quijote", "snapshot": groups.snapshot, "redshift": groups.redshift}
-    source |= {"files": groups.files, "delta": "given" if particles is None else "counted"}
+    groups, source = read_groups(path, redshift)
+    source["delta"] = "given" if particles is None else "counted"
     try:
-        positions = _wrapped("positions", groups.positions, box)
+        groups["positions"] = _wrapped("positions", groups["positions"], box)
         if particles is not None:
             tree = tree_of(_wrapped("particles", particles, box), box)
-            delta = overdensity(positions, tree)
-        return Catalogue(
-            box=float(box),
-            positions=positions,
-            velocities=groups.velocities,
-            masses=groups.masses,
-            delta=delta,
-            particle_mass=groups.particle_mass,
-            provenance=source,
-        )
+            delta = overdensity(groups["positions"], tree)
+        return Catalogue(box=float(box), delta=delta, provenance=source, **groups)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -182,29 +155,27 @@ def _read_file(path: Path) -> tuple[dict, dict]:
         raise InputError(f"{path}: no such file; a catalogue needs all its sub-files") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
-    body = len(content) - _HEADER.itemsize
-    if body < 0:
-        raise InputError(f"{path}: truncated, or no group file: {len(content)} bytes")
-    order, header = _header(path, content)
-    count = header["groups"]
-    if body < count * _BYTES:
-        raise InputError(f"{path}: truncated: {count} groups are announced, room for fewer")
+    start = _HEADER.itemsize
+    order, header = _header(path, content[:start])
+    count, body = header["groups"], len(content) - start
     # A star-formation rate and a type may follow, four bytes each.
     if body not in [count * (_BYTES + extra) for extra in (0, 4, 8)]:
-        raise InputError(f"{path}: {body} bytes after the header do not fit {count} groups")
-    columns, start = {}, _HEADER.itemsize
+        raise InputError(
+            f"{path}: truncated, or no group file: {count} groups do not fit {body} bytes"
+        )
+    columns = {}
     for name, (kind, width) in _COLUMNS.items():
-        values = np.frombuffer(content, order + kind, count * width, start).astype(kind)
-        columns[name] = values.reshape(count, width) if width > 1 else values
+        values = np.frombuffer(content, order + kind, count * width, start)
         start += values.nbytes
+        columns[name] = values.reshape(count, width) if width > 1 else values
     return header, columns
 
 
 def _header(path: Path, content: bytes) -> tuple[str, dict]:
     """The byte order in which the header makes sense, and its numbers."""
-    for order in "<>":
-        values = np.frombuffer(content, _HEADER.newbyteorder(order), 1)[0].tolist()
+    for order in "<>" if len(content) == _HEADER.itemsize else "":
+        values = np.frombuffer(content, _HEADER.newbyteorder(order))[0].tolist()
         header = dict(zip(_HEADER.names, values, strict=True))
         if 0 <= header["groups"] <= header["all_groups"] and 1 <= header["files"] <= _MOST_FILES:
             return order, header
-    raise InputError(f"{path}: no group file: its header makes no sense in either byte order")
+    raise InputError(f"{path}: truncated, or no group file: its header makes no sense")
