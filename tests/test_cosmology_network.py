@@ -108,8 +108,8 @@ def test_training_learns_a_sum_over_neighbours_with_few_components():
     assert run.history[-1]["components"] == speaking(run.network)
     assert np.corrcoef(seen.pooled, seen.predicted)[0, 1] > 0.3
     found = kernel(seen, graph, shells=10, classes=2)
-    assert found.middle.shape == (2, 10)
-    assert np.nanmax(found.middle[:, :3]) > np.nanmedian(found.middle[:, -2:])
+    middle = found[0.5].to_numpy().reshape(2, 10)
+    assert np.nanmax(middle[:, :3]) > np.nanmedian(middle[:, -2:])
     for figure, alt in (
         halo_spectrum(seen.spread),
         halo_kernel(found),

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from symlib import symbolic
 from symlib.cosmology import halo_graphs, network
@@ -19,7 +20,14 @@ from symlib.cosmology.catalogue import Catalogue
 from symlib.cosmology.composition import Composed, PairTable
 from symlib.cosmology.halo_graphs import halo_graph
 from symlib.cosmology.network import HIDDEN, train_halos
-from symlib.cosmology.reading import HaloEquations, Kernel, Survey, kernel, read_equations, survey
+from symlib.cosmology.reading import (
+    HaloEquations,
+    Survey,
+    half_radius,
+    kernel,
+    read_equations,
+    survey,
+)
 from symlib.cosmology.table6 import CHAPTER, CUT, HELD_OUT, fitted_halos, paper_errors
 from symlib.errors import InputError, UnknownChoice
 from symlib.recipes import Recipe
@@ -92,7 +100,7 @@ class HaloDiscovery:
 
     run: Run
     survey: Survey
-    kernel: Kernel
+    kernel: pd.DataFrame
     equations: HaloEquations | None
     fit: np.ndarray
     test: np.ndarray
@@ -182,7 +190,7 @@ def network_experiment(
         "spectrum": seen.spread,
         "components": speaking(run.network),
         "dominance": seen.dominance(),
-        "half_radius": shape.half_radius,
+        "half_radius": half_radius(shape),
         "hidden": preset.hidden,
         "steps": run.steps,
         "recipe": run.recipe.to_dict(),

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from itertools import cycle
 
 import numpy as np
+import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
+from symlib.cosmology import reading
 from symlib.cosmology.catalogue import Catalogue
 from symlib.cosmology.formulas import half_radius, kernel, paper_constants
 from symlib.cosmology.halos import RADIUS
 from symlib.cosmology.neighbours import LINKING
-from symlib.cosmology.reading import Kernel
 from symlib.cosmology.table6 import LABELS, constants_of
 from symlib.figures import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE, RED, grid, styled
 
@@ -155,23 +156,29 @@ def halo_spectrum(spread) -> tuple[Figure, str]:
 
 
 @styled
-def halo_kernel(found: Kernel) -> tuple[Figure, str]:
-    """φᵉ₁ against separation, median and quartiles, one curve for each class of sender mass."""
+def halo_kernel(found: pd.DataFrame) -> tuple[Figure, str]:
+    """φᵉ₁ against separation, median and quartiles, one curve for each class of sender mass.
+
+    Args:
+        found: of `symlib.cosmology.reading.kernel`.
+    """
     figure, (panel,) = grid(1, 1, 6.2, 3.6)
-    centres = (found.edges[1:] + found.edges[:-1]) / 2
-    for k, colour, line in zip(range(len(found.middle)), cycle(CYCLE), cycle(_LINES)):
-        label = f"{found.masses[k]:.2g} to {found.masses[k + 1]:.2g}"
-        panel.fill_between(centres, found.low[k], found.high[k], color=colour, alpha=0.18, lw=0)
-        panel.plot(centres, found.middle[k], color=colour, ls=line, lw=1.8, label=label)
+    classes = found.groupby(level=0, observed=False)
+    for (mass, curves), colour, line in zip(classes, cycle(CYCLE), cycle(_LINES)):
+        curves = curves.droplevel(0)
+        r = [shell.mid for shell in curves.index]
+        panel.fill_between(r, curves[0.25], curves[0.75], color=colour, alpha=0.18, lw=0)
+        panel.plot(r, curves[0.5], color=colour, ls=line, lw=1.8,
+                   label=f"{mass.left:.2g} to {mass.right:.2g}")  # fmt: skip
     panel.axvline(RADIUS, color=GREY, lw=1, ls=":")
     panel.annotate("20 Mpc/$h$", (RADIUS, 0.95), xycoords=("data", "axes fraction"),
                    xytext=(4, 0), textcoords="offset points", va="top")  # fmt: skip
     panel.set(xlabel="separation, Mpc/$h$", ylabel=r"message $\phi^e_1$ (own spread)")
-    panel.set_xlim(0, found.edges[-1])
+    panel.set_xlim(0, LINKING)
     panel.legend(title=r"sender, $10^{14}\,h^{-1}M_\odot$")
-    half = found.half_radius
+    half = reading.half_radius(found)
     where = f"falls to half at {half:.1f} Mpc/h" if np.isfinite(half) else "does not fall to half"
     return figure, (
-        f"Median message against separation for {len(found.middle)} classes of sender mass. It is "
+        f"Median message against separation for {len(classes)} classes of sender mass. It is "
         f"largest at small separations and {where}; a dotted line marks the top-hat's 20 Mpc/h."
     )

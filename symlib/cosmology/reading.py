@@ -97,63 +97,45 @@ def survey(network: HaloNetwork, graph: Data, centres: int = 128) -> Survey:
     return Survey(np.sort(spread.numpy())[::-1], sign * message, sign * pooled, predicted)
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """φᵉ₁ against separation.
+def kernel(seen: Survey, graph: Data, shells: int = 25, classes: int = 3) -> pd.DataFrame:
+    """φᵉ₁ against separation, for classes of sender mass with equal numbers of edges.
 
-    edges: of the shells, Mpc/h, shape [shells + 1]. masses: limits of the senders' mass classes,
-    10¹⁴ h⁻¹ M☉, shape [classes + 1]. middle, low, high: median and quartiles, NaN where a shell
-    is empty, shape [classes, shells].
+    Returns:
+        Quartiles, columns 0.25, 0.5 and 0.75, of each class of mass (10¹⁴ h⁻¹ M☉) and shell of
+        separation (Mpc/h), the row's two intervals; NaN where a shell has fewer than ten edges.
     """
-
-    edges: np.ndarray
-    masses: np.ndarray
-    middle: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @property
-    def half_radius(self) -> float:
-        """Where the median message falls to half of its way down, Mpc/h; mean over classes.
-
-        From its largest value to that at the largest separations; a top-hat of 20 Mpc/h that
-        was smoothed symmetrically gives 20.
-        """
-        found = []
-        centres = (self.edges[1:] + self.edges[:-1]) / 2
-        for curve in self.middle:
-            known = np.isfinite(curve)
-            x, y = centres[known], curve[known]
-            if len(x) < 4:
-                continue
-            half = (y[: len(y) // 4].max() + np.median(y[-len(y) // 4 :])) / 2
-            below = np.flatnonzero((y[1:] < half) & (y[:-1] >= half))
-            if len(below):
-                k = below[0]
-                found.append(x[k] + (y[k] - half) / (y[k] - y[k + 1]) * (x[k + 1] - x[k]))
-        return float(np.mean(found)) if found else float("nan")
-
-
-def kernel(seen: Survey, graph: Data, shells: int = 25, classes: int = 3) -> Kernel:
-    """Bin φᵉ₁ by separation, for classes of sender mass with equal numbers of edges.
-
-    Raises:
-        InputError: a survey of another graph.
-    """
-    if len(seen.message) != graph.num_edges:
-        raise InputError("seen: a survey of another graph")
-    table = pd.DataFrame({"message": seen.message})
     r = graph.edge_attr.norm(dim=1).double().numpy() * LENGTH
     mass = graph.x[graph.edge_index[0], 3].double().numpy()
-    edges = np.linspace(0, max(LINKING, r.max()), shells + 1)
-    masses = np.quantile(mass, np.linspace(0, 1, classes + 1))
-    shell = np.clip(np.digitize(r, edges) - 1, 0, shells - 1)
-    group = np.clip(np.digitize(mass, masses) - 1, 0, classes - 1)
-    found = table.groupby([group, shell])["message"]
-    quartiles = found.quantile([0.25, 0.5, 0.75]).unstack()[found.size() >= 10]
-    every = pd.MultiIndex.from_product([range(classes), range(shells)])
-    low, middle, high = quartiles.reindex(every).to_numpy().T.reshape(3, classes, shells)
-    return Kernel(edges, masses, middle, low, high)
+    limits = (
+        np.quantile(mass, np.linspace(0, 1, classes + 1)),
+        np.linspace(0, max(LINKING, r.max()), shells + 1),
+    )
+    groups = []
+    for values, edges in zip((mass, r), limits, strict=True):
+        edges[-1] = np.nextafter(edges[-1], np.inf)
+        groups.append(pd.cut(values, edges, right=False, duplicates="drop"))
+    found = pd.Series(seen.message).groupby(groups, observed=False)
+    return found.quantile([0.25, 0.5, 0.75]).unstack().where(found.size() >= 10)
+
+
+def half_radius(found: pd.DataFrame) -> float:
+    """Where the median of `kernel` falls to half of its way down, Mpc/h; a mean over classes.
+
+    From its largest value to that at the largest separations; a top-hat of 20 Mpc/h that
+    was smoothed symmetrically gives 20. NaN where it does not fall.
+    """
+    radii = []
+    for _, curve in found[0.5].groupby(level=0, observed=False):
+        curve = curve.droplevel(0).dropna()
+        x, y = np.array([shell.mid for shell in curve.index]), curve.to_numpy()
+        if len(x) < 4:
+            continue
+        half = (y[: len(y) // 4].max() + np.median(y[-len(y) // 4 :])) / 2
+        below = np.flatnonzero((y[1:] < half) & (y[:-1] >= half))
+        if len(below):
+            k = below[0]
+            radii.append(x[k] + (y[k] - half) / (y[k] - y[k + 1]) * (x[k + 1] - x[k]))
+    return float(np.mean(radii)) if radii else float("nan")
 
 
 @dataclass(frozen=True)
@@ -202,8 +184,6 @@ def read_equations(
     Raises:
         InputError, MissingEngine: as `symlib.symbolic.regress`.
     """
-    if len(seen.message) != graph.num_edges:
-        raise InputError("seen: a survey of another graph")
     rng = np.random.default_rng(seed)
     rows = np.asarray(rows)
     options = dict(engine=engine, seed=seed, budget=budget, progress=progress)
