@@ -45,7 +45,6 @@ from symlib import tables
 from symlib.book import record_metrics, show
 from symlib.cosmology import experiments, make, table6
 from symlib.cosmology import figures as pictures
-from symlib.cosmology import network_figures as network_pictures
 from symlib.cosmology.catalogue import read_catalogue
 from symlib.cosmology.formulas import get_formula
 from symlib.cosmology.neighbours import features
@@ -132,7 +131,7 @@ print(
 )
 
 # %% tags=["hide-input"]
-show(*network_pictures.halo_spectrum(work.survey.spread))
+show(*pictures.halo_spectrum(work.survey.spread))
 
 # %% [markdown]
 # *Standard deviations of the hundred message components. While it trains, the messages are turned
@@ -143,7 +142,7 @@ show(*network_pictures.halo_spectrum(work.survey.spread))
 # else it does. What that number depends on can be looked at:
 
 # %% tags=["hide-input"]
-show(*network_pictures.halo_kernel(work.kernel))
+show(*pictures.halo_kernel(work.kernel))
 
 # %% [markdown]
 # *The message against the separation of the two halos, for light and heavy senders; median and

@@ -81,6 +81,8 @@ def _probe(folder: Path, what: str) -> None:
     # The folder that is there already is asked: nothing is made for work that is refused later.
     while not folder.exists():
         folder = folder.parent
+    if not folder.is_dir():
+        raise InputError(f"{what}: cannot be written, for {folder} is a file")
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

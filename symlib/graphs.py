@@ -7,7 +7,6 @@ an `edge_index` holds senders, row 1 receivers.
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch_geometric.data import Batch, Data
 
 from symlib.errors import InputError
@@ -32,37 +31,6 @@ def complete_graph(bodies: int, graphs: int = 1) -> torch.Tensor:
     edges = torch.stack([sender, receiver])
     offsets = bodies * torch.arange(graphs)
     return (edges[:, None, :] + offsets[None, :, None]).reshape(2, -1)
-
-
-def radius_graph(positions, radius: float, box: float | None = None) -> torch.Tensor:
-    """Edges between all nodes closer than `radius`, in both directions.
-
-    Args:
-        positions: shape [nodes, dim], in the unit of `radius`.
-        radius: the linking radius.
-        box: side of a periodic box, or None for open boundaries.
-
-    Returns:
-        Shape [2, edges], int64, sorted by receiver.
-
-    Raises:
-        InputError: non-finite positions, a radius that is not positive, positions outside
-            the box, or a box smaller than twice the radius (a pair would meet twice).
-    """
-    positions = np.asarray(positions, dtype=np.float64)
-    if positions.ndim != 2 or not np.all(np.isfinite(positions)):
-        raise InputError("positions: a finite array of shape [nodes, dim] is needed")
-    if not radius > 0:
-        raise InputError(f"radius: must be positive, got {radius}")
-    if box is not None:
-        if box < 2 * radius:
-            raise InputError(f"box: a side of {box} is smaller than twice the radius {radius}")
-        if positions.min() < 0 or positions.max() >= box:
-            raise InputError(f"positions: some lie outside the periodic box [0, {box})")
-    pairs = cKDTree(positions, boxsize=box).query_pairs(radius, output_type="ndarray")
-    both = np.concatenate([pairs, pairs[:, ::-1]])
-    both = both[np.lexsort((both[:, 0], both[:, 1]))]
-    return torch.from_numpy(np.ascontiguousarray(both.T, dtype=np.int64))
 
 
 def snapshot_graphs(states, accelerations=None) -> Batch:

@@ -9,7 +9,7 @@ from test_cosmology_network import universe
 
 from symlib import cli, tables
 from symlib.cosmology import experiments, table6
-from symlib.cosmology.catalogue import read_catalogue, write_catalogue
+from symlib.cosmology.catalogue import write_catalogue
 from symlib.cosmology.universe import Universe
 from symlib.results import read_record
 
@@ -24,18 +24,8 @@ def test_the_options_of_a_universe_are_its_settings():
         assert given[name].default == value
 
 
-def test_a_universe_becomes_a_catalogue(tmp_path):
-    path = tmp_path / "halos.npz"
-    code = run("universe", "--box", 120, "--particles", 48, "--steps", 8, "--out", path, "--quiet")
-    assert code == 0
-    found = read_catalogue(path)
-    assert len(found) > 50 and found.box == 120.0
-
-
 def test_bad_arguments_are_told_before_any_work(tmp_path, capsys):
     out = tmp_path / "records"
-    assert run("universe", "--out", tmp_path / "halos.txt") == 2
-    assert ".npz" in capsys.readouterr().err
     assert run("halos", "--catalogue", tmp_path / "none.npz", "--out", out) == 2
     assert "none.npz" in capsys.readouterr().err
     path = tmp_path / "halos.npz"

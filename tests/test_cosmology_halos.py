@@ -1,15 +1,12 @@
-"""Friends-of-friends, the overdensity and pair counts, against counting by hand."""
+"""Friends-of-friends, the overdensity and the picture's slab, against counting by hand."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symlib.cosmology.halos import find_halos, tree_of
+from symlib.cosmology.halos import Particles, find_halos, overdensity, tree_of
 from symlib.cosmology.make import density_slice
-from symlib.cosmology.overdensity import overdensity
-from symlib.cosmology.spectrum import correlation, mass_function, pair_counts
-from symlib.cosmology.universe import Particles
 from symlib.errors import InputError
 
 BOX = 100.0
@@ -71,24 +68,6 @@ def test_a_halo_across_the_faces_has_its_centre_and_velocity():
     assert found.positions.dtype == found.velocities.dtype == np.float32
 
 
-@pytest.mark.parametrize("shift", [13.7, 50.0, 99.0])
-def test_halos_do_not_depend_on_where_the_box_begins(shift):
-    rng = np.random.default_rng(2)
-    seeds = rng.uniform(0, BOX, (30, 3))
-    positions = np.mod(np.repeat(seeds, 60, axis=0) + rng.normal(0, 1, (1800, 3)), BOX)
-    here = find_halos(_particles(positions))
-    there = find_halos(_particles(np.mod(positions + shift, BOX)))
-    assert len(here) > 10
-    np.testing.assert_array_equal(here.counts, there.counts)
-    nearest = _separations(np.mod(here.positions + shift, BOX), there.positions).min(1)
-    assert nearest.max() < 1e-3
-
-
-def test_no_halos_is_an_empty_answer():
-    lattice = np.indices((8,) * 3).reshape(3, -1).T * (BOX / 8)
-    assert len(find_halos(_particles(lattice))) == 0
-
-
 @pytest.mark.parametrize(("linking", "least"), [(0.0, 20), (1.5, 20), (0.2, 1)])
 def test_a_senseless_finder_is_refused(linking, least):
     with pytest.raises(InputError, match=r"linking|least"):
@@ -107,32 +86,9 @@ def test_overdensity_is_that_counted_by_hand(seed, radius):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_uniform_universe_has_no_overdensity():
-    lattice = (np.indices((40,) * 3).reshape(3, -1).T + 0.3) * (BOX / 40)
-    centres = np.random.default_rng(0).uniform(0, BOX, (50, 3))
-    assert np.abs(overdensity(centres, tree_of(lattice, BOX))).max() < 0.03
-
-
 def test_overdensity_needs_a_large_enough_box():
     with pytest.raises(InputError, match="radius"):
         overdensity(np.zeros((1, 3)), tree_of(np.zeros((5, 3)), 30.0), 20.0)
-
-
-def test_pairs_are_those_counted_by_hand():
-    rng = np.random.default_rng(3)
-    halos = rng.uniform(0, BOX, (300, 3))
-    edges = np.array([1.0, 5, 10, 20, 50])
-    apart = _separations(halos, halos)[np.triu_indices(300, 1)]
-    np.testing.assert_array_equal(pair_counts(halos, BOX, edges), np.histogram(apart, edges)[0])
-    assert np.abs(correlation(halos, BOX, edges)[2:]).max() < 0.1
-    with pytest.raises(InputError, match="edges"):
-        pair_counts(halos, BOX, [1.0, 60.0])
-
-
-def test_mass_function_is_per_volume_and_logarithm():
-    density, counts = mass_function(np.array([2e13, 3e13, 2e14]), BOX, np.array([1e13, 1e14, 1e15]))
-    np.testing.assert_array_equal(counts, [2, 1])
-    np.testing.assert_allclose(density, counts / np.log(10) / 1e6)
 
 
 @pytest.mark.parametrize("middle", [3.0, 50.0, 99.0])

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from snapshots import random_snapshots
 
 from symlib.errors import InputError
-from symlib.graphs import complete_graph, radius_graph, snapshot_graphs
+from symlib.graphs import complete_graph, snapshot_graphs
 
 
 @given(bodies=st.integers(2, 9), graphs=st.integers(1, 5))
@@ -19,19 +19,6 @@ def test_complete_graphs_join_everyone_within_a_graph_and_no_one_across(bodies, 
     assert np.array_equal(sender // bodies, receiver // bodies)
     assert len({*zip(sender, receiver, strict=True)}) == len(sender)
     assert np.all(np.diff(receiver) >= 0)
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10_000), periodic=st.booleans())
-def test_radius_graph_agrees_with_all_pairs(seed, periodic):
-    rng = np.random.default_rng(seed)
-    positions, box, radius = rng.uniform(0, 1, size=(30, 3)), 1.0, 0.3
-    offset = positions[:, None] - positions[None]
-    if periodic:
-        offset -= np.round(offset)
-    near = (np.linalg.norm(offset, axis=2) < radius) & ~np.eye(30, dtype=bool)
-    edges = radius_graph(positions, radius, box if periodic else None).numpy()
-    assert {*map(tuple, edges.T)} == {*map(tuple, np.argwhere(near))}
 
 
 def test_snapshots_become_one_batch():
@@ -46,10 +33,6 @@ def test_snapshots_become_one_batch():
     [
         (lambda: complete_graph(1), "bodies"),
         (lambda: complete_graph(3, 0), "graphs"),
-        (lambda: radius_graph(np.zeros((3, 3)), -1.0), "radius"),
-        (lambda: radius_graph(np.zeros((3, 3)), 0.6, box=1.0), "box"),
-        (lambda: radius_graph(np.full((3, 3), 2.0), 0.1, box=1.0), "outside"),
-        (lambda: radius_graph(np.full((3, 3), np.nan), 0.1), "positions"),
         (lambda: snapshot_graphs(np.full((2, 3, 6), np.nan)), "states"),
         (lambda: snapshot_graphs(np.zeros((2, 6))), "states"),
         (lambda: snapshot_graphs(np.zeros((0, 3, 6))), "no snapshots"),

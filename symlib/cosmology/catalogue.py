@@ -10,15 +10,12 @@ On disk it is one compressed .npz: a float32 array per column, and `facts`, a JS
 the units, the box, the mass of a particle and the provenance. Nothing is pickled.
 """
 
-import json
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from symlib.cosmology.archive import write_arrays
+from symlib.cosmology.archive import read_arrays, write_arrays
 from symlib.errors import InputError
 
 FORMAT = "symlib-halos-1"
@@ -31,7 +28,7 @@ COLUMNS = {
 # No halo population of this universe moves slower or faster on average, at any redshift.
 _RMS_SPEEDS = 10.0, 3000.0  # km/s
 _ENOUGH_TO_JUDGE = 100  # halos
-_CRITICAL_DENSITY = 2.775e11  # h² M☉ / Mpc³
+CRITICAL_DENSITY = 2.77536627e11  # h² M☉ / Mpc³
 
 
 @dataclass(frozen=True)
@@ -78,15 +75,35 @@ class Catalogue:
     def __post_init__(self):
         for name in ("box", "particle_mass"):
             value = getattr(self, name)
-            if not (isinstance(value, int | float) and np.isfinite(value) and value > 0):
-                raise InputError(f"{name}: a positive number, got {value!r}")
+            _require(
+                isinstance(value, int | float) and 0 < value < np.inf,
+                f"{name}: a positive number, got {value!r}",
+            )
+        count = np.size(self.masses)
+        _require(count > 0, "masses: no halos at all; use more particles or a larger box")
         for name in COLUMNS:
-            column = np.asarray(getattr(self, name))
-            if column.dtype.kind not in "fiu":
-                raise InputError(f"{name}: numbers are needed, got {column.dtype}")
-            object.__setattr__(self, name, column.astype(np.float32))
-        _check_shapes(self)
-        _check_values(self)
+            wanted = (count, 3) if name in ("positions", "velocities") else (count,)
+            object.__setattr__(self, name, _numbers(name, getattr(self, name), wanted))
+        check_inside("positions", self.positions, self.box)
+        least, total = self.masses.min(), self.masses.sum(dtype=np.float64)
+        _require(
+            least >= 0.999 * self.particle_mass,
+            f"masses: the smallest, {least:g}, is below one particle's {self.particle_mass:g} "
+            "h⁻¹ M☉; masses must be in h⁻¹ M☉, not in units of 10¹⁰ or 10¹⁴ of them",
+        )
+        _require(
+            total <= CRITICAL_DENSITY * self.box**3,
+            f"masses: their sum, {total:g} h⁻¹ M☉, is more than a box of critical density holds; "
+            "masses must be in h⁻¹ M☉ and the box in Mpc/h",
+        )
+        speed = np.sqrt((self.velocities.astype(np.float64) ** 2).sum(1).mean())
+        _require(
+            count < _ENOUGH_TO_JUDGE or _RMS_SPEEDS[0] <= speed <= _RMS_SPEEDS[1],
+            f"velocities: {speed:g} km/s root-mean-square, where halos have some hundreds; "
+            "velocities must be peculiar ones in km/s",
+        )
+        lowest = self.delta.min()
+        _require(lowest >= -1, f"delta: down to {lowest:g}; a density cannot be negative")
 
     def __len__(self) -> int:
         return len(self.masses)
@@ -99,66 +116,32 @@ class Catalogue:
         return (z >= self.slice.low) & (z < self.slice.high)
 
 
-def _check_shapes(catalogue: Catalogue):
-    count = len(np.atleast_1d(catalogue.masses))
-    if count == 0:
-        raise InputError("masses: no halos at all; use more particles or a larger box")
-    for name in COLUMNS:
-        column, wanted = getattr(catalogue, name), (count,)
-        if name in ("positions", "velocities"):
-            wanted = (count, 3)
-        if column.shape != wanted:
-            raise InputError(f"{name}: shape {column.shape}, where {wanted} is needed")
-        bad = int((~np.isfinite(column)).sum())
-        if bad:
-            raise InputError(f"{name}: {bad} of {column.size} values are NaN or infinite")
+def _require(holds: bool, otherwise: str):
+    if not holds:
+        raise InputError(otherwise)
 
 
-def _check_values(catalogue: Catalogue):
-    low, high = catalogue.positions.min(), catalogue.positions.max()
-    if low < 0 or high >= catalogue.box:
-        raise InputError(
-            f"positions: from {low:g} to {high:g}, outside the box [0, {catalogue.box:g}) Mpc/h; "
-            "wrap them, or give positions and box in Mpc/h (not kpc/h)"
-        )
-    least, particle = catalogue.masses.min(), catalogue.particle_mass
-    if least < 0.999 * particle:
-        raise InputError(
-            f"masses: the smallest, {least:g}, is below one particle's {particle:g} h⁻¹ M☉; "
-            "masses must be in h⁻¹ M☉, not in units of 10¹⁰ or 10¹⁴ of them"
-        )
-    most = _CRITICAL_DENSITY * catalogue.box**3
-    if catalogue.masses.sum(dtype=np.float64) > most:
-        raise InputError(
-            f"masses: their sum is more than a box of critical density holds ({most:g} h⁻¹ M☉); "
-            "masses must be in h⁻¹ M☉ and the box in Mpc/h"
-        )
-    if len(catalogue) >= _ENOUGH_TO_JUDGE:
-        speed = float(np.sqrt((catalogue.velocities.astype(np.float64) ** 2).sum(1).mean()))
-        if not _RMS_SPEEDS[0] <= speed <= _RMS_SPEEDS[1]:
-            raise InputError(
-                f"velocities: {speed:g} km/s root-mean-square, where halos have some hundreds; "
-                "velocities must be peculiar ones in km/s"
-            )
-    if catalogue.delta.min() < -1:
-        raise InputError(f"delta: down to {catalogue.delta.min():g}; a density cannot be negative")
+def _numbers(name: str, column, shape: tuple) -> np.ndarray:
+    column = np.asarray(column)
+    _require(column.dtype.kind in "fiu", f"{name}: numbers are needed, got {column.dtype}")
+    _require(column.shape == shape, f"{name}: shape {column.shape}, where {shape} is needed")
+    bad = int((~np.isfinite(column)).sum())
+    _require(bad == 0, f"{name}: {bad} of {column.size} values are NaN or infinite")
+    return column.astype(np.float32)
 
 
-def check_linking(catalogue: Catalogue, radius: float) -> float:
-    """The linking radius in Mpc/h, if the box is at least twice as large.
+def check_inside(name: str, positions: np.ndarray, box: float) -> None:
+    """Refuse positions that do not all lie in [0, box), or are not finite.
 
     Raises:
-        InputError: the radius is not positive, or two halos could be neighbours both ways
-            round the box.
+        InputError: says where they lie, and calls them `name`.
     """
-    if not (np.isfinite(radius) and radius > 0):
-        raise InputError(f"radius: a positive length in Mpc/h, got {radius!r}")
-    if catalogue.box < 2 * radius:
-        raise InputError(
-            f"radius: {radius:g} Mpc/h needs a box of at least {2 * radius:g} Mpc/h, "
-            f"and this one has {catalogue.box:g}"
-        )
-    return float(radius)
+    low, high = positions.min(), positions.max()
+    _require(
+        low >= 0 and high < box,
+        f"{name}: from {low:g} to {high:g}, outside the box [0, {box:g}) Mpc/h; "
+        "wrap them, or give positions and box in Mpc/h (not kpc/h)",
+    )
 
 
 def write_catalogue(path: str | Path, catalogue: Catalogue) -> Path:
@@ -179,13 +162,7 @@ def write_catalogue(path: str | Path, catalogue: Catalogue) -> Path:
         facts["slice"] = {"low": catalogue.slice.low, "high": catalogue.slice.high}
         # Half precision is plenty for a picture; its largest number is 65,504.
         arrays["slice"] = np.minimum(catalogue.slice.values, 60_000).astype(np.float16)
-    try:
-        arrays["facts"] = np.array(json.dumps(facts, allow_nan=False))
-        return write_arrays(Path(path), compressed=True, **arrays)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"catalogue {path}: provenance is not plain JSON ({error})") from error
-    except OSError as error:
-        raise InputError(f"catalogue {path}: cannot be written ({error})") from error
+    return write_arrays(path, facts, compressed=True, **arrays)
 
 
 def read_catalogue(path: str | Path) -> Catalogue:
@@ -195,36 +172,17 @@ def read_catalogue(path: str | Path) -> Catalogue:
         InputError: the file is missing, truncated, foreign, lacks a column, or holds values
             that `Catalogue` refuses; the message names file and column.
     """
+    facts, arrays = read_arrays(path)
+    if facts.get("format") != FORMAT:
+        raise InputError(f"{path}: not one of symlib's halo catalogues")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile) or "facts" not in archive:
-                raise InputError(f"catalogue {path}: not one of symlib's halo catalogues")
-            arrays = {name: archive[name] for name in archive.files}
-        facts = json.loads(str(arrays.pop("facts")))
-    except FileNotFoundError as error:
-        raise InputError(f"catalogue {path}: no such file") from error
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, TypeError) as error:
-        raise InputError(f"catalogue {path}: damaged, or no catalogue ({error})") from error
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"catalogue {path}: truncated or damaged ({error})") from error
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise InputError(f"catalogue {path}: not one of symlib's halo catalogues")
-    missing = [name for name in COLUMNS if name not in arrays]
-    missing += [name for name in ("box", "particle_mass", "provenance") if name not in facts]
-    if missing:
-        raise InputError(f"catalogue {path}: no column {', '.join(missing)}")
-    picture = None
-    if "slice" in arrays and "slice" in facts:
-        picture = DensitySlice(arrays["slice"].astype(np.float32), **facts["slice"])
-    try:
-        return Catalogue(
-            facts["box"],
-            *(arrays[name] for name in COLUMNS),
-            particle_mass=facts["particle_mass"],
-            provenance=facts["provenance"],
-            slice=picture,
-        )
+        picture = None
+        if "slice" in arrays:
+            picture = DensitySlice(arrays["slice"].astype(np.float32), **facts["slice"])
+        columns = {name: arrays[name] for name in COLUMNS}
+        scalars = {name: facts[name] for name in ("box", "particle_mass", "provenance")}
+        return Catalogue(**columns, **scalars, slice=picture)
+    except KeyError as error:
+        raise InputError(f"{path}: no column {error}") from error
     except InputError as error:
-        raise InputError(f"catalogue {path}: {error}") from error
+        raise InputError(f"{path}: {error}") from error

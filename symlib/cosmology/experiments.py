@@ -6,18 +6,26 @@
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from symlib import symbolic
 from symlib.cosmology.catalogue import Catalogue
 from symlib.cosmology.composition import Composed, PairTable
 from symlib.cosmology.halo_graphs import halo_graph
 from symlib.cosmology.network import HIDDEN, train_halos
-from symlib.cosmology.reading import HaloEquations, Kernel, Survey, kernel, read_equations, survey
-from symlib.cosmology.refit import held_out
-from symlib.cosmology.table6 import CHAPTER, CUT, PAPER_ERRORS, small_delta
+from symlib.cosmology.reading import (
+    HaloEquations,
+    Survey,
+    half_radius,
+    kernel,
+    read_equations,
+    survey,
+)
+from symlib.cosmology.table6 import CHAPTER, CUT, HELD_OUT, fitted_halos, paper_errors
 from symlib.errors import InputError, UnknownChoice
 from symlib.recipes import Recipe
 from symlib.records.stages import version
@@ -84,31 +92,18 @@ def network_preset(name: "str | NetworkPreset") -> NetworkPreset:
 class HaloDiscovery:
     """What one walk produced.
 
-    graph: of the catalogue. fit, test: numbers of the halos trained on and held out.
-    equations: None where none were asked for. records: plain JSON values, one for the network
-    and, with equations, one for the best formula found.
+    equations: None where none were asked for. fit, test: numbers of the halos trained on and
+    held out. records: plain JSON values, one for the network and, with equations, one for the
+    best formula found.
     """
 
     run: Run
     survey: Survey
-    kernel: Kernel
+    kernel: pd.DataFrame
     equations: HaloEquations | None
     fit: np.ndarray
     test: np.ndarray
     records: list[dict]
-
-
-def split_rows(
-    catalogue: Catalogue, seed: int = 0, cutoff: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the halos to fit and to test: the splits of `symlib.cosmology.table6`.
-
-    Args:
-        seed: of the random split.
-        cutoff: instead of a random fifth, hold out the fifth with the largest δ.
-    """
-    fitted = small_delta(catalogue.delta) if cutoff else ~held_out(len(catalogue), seed)
-    return np.flatnonzero(fitted), np.flatnonzero(~fitted)
 
 
 def network_experiment(
@@ -148,7 +143,8 @@ def network_experiment(
     if equations:
         symbolic.choose_engine(engine, say=False)
     graph = halo_graph(catalogue)
-    fit, test = split_rows(catalogue, seed, cutoff)
+    fitted = fitted_halos(catalogue.delta, seed, cutoff)
+    fit, test = np.flatnonzero(fitted), np.flatnonzero(~fitted)
     run = train_halos(
         graph,
         fit,
@@ -160,50 +156,63 @@ def network_experiment(
     )
     seen = survey(run.network, graph)
     shape = kernel(seen, graph)
-    other = other_rows = None
+    other, unseen = None, ()
     if second is not None:
         other = halo_graph(second)
-        above = second.delta > catalogue.delta[fit].max() if cutoff else np.full(len(second), True)
-        other_rows = np.flatnonzero(above)
+        unseen = np.flatnonzero((second.delta > catalogue.delta[fit].max()) | (not cutoff))
+
+    def errors(error) -> dict:
+        return {
+            "error_fit": error(graph, fit),
+            "error_test": error(graph, test),
+            "error_second": error(other, unseen) if len(unseen) else None,
+        }
+
+    def network_error(where, rows) -> float:
+        return (seen if where is graph else survey(run.network, where)).error(where, rows)
+
     common = {
         "kind": "cosmology",
         "chapter": CHAPTER,
         "preset": preset.name,
         "seed": seed,
         "halos": {"fit": len(fit), "test": len(test)},
-        "held_out": "the 20% with the largest delta" if cutoff else "a random 20%",
+        "held_out": HELD_OUT[cutoff],
         "catalogue": {"box": catalogue.box, "halos": len(catalogue)},
     }
-    measured = {
+    network_facts = {
+        **common,
         "formula": "network" + CUT * cutoff,
-        "error_fit": seen.error(graph, fit),
-        "error_test": seen.error(graph, test),
-        "error_second": None,
-        "paper": dict(
-            zip(("error_fit", "error_test"), PAPER_ERRORS["network_cutoff"], strict=True)
-            if cutoff
-            else ()
-        ),
+        **errors(network_error),
+        "paper": paper_errors("network" + CUT * cutoff),
         "constants": {},
         "spectrum": seen.spread,
         "components": speaking(run.network),
-        "dominance": None if np.isinf(seen.dominance()) else seen.dominance(),
-        "half_radius": shape.half_radius,
+        "dominance": seen.dominance(),
+        "half_radius": half_radius(shape),
         "hidden": preset.hidden,
         "steps": run.steps,
         "recipe": run.recipe.to_dict(),
         "training_seconds": round(run.seconds, 1),
     }
-    if other is not None and len(other_rows):
-        measured["error_second"] = survey(run.network, other).error(other, other_rows)
-    found, records = None, [{**common, **measured}]
+    found, records = None, [network_facts]
     if equations:
         found = read_equations(
             seen, graph, fit, preset.budget, engine=engine, seed=seed, progress=progress
         )
-        records.append({**common, **_formula_facts(found, graph, fit, test, cutoff)})
-        if other is not None and len(other_rows):
-            records[-1]["error_second"] = formula_error(found.refitted, other, other_rows)
+        formula_facts = {
+            **common,
+            "formula": "best_found" + CUT * cutoff,
+            "engine": found.edge.engine,
+            **errors(partial(formula_error, found.refitted)),
+            "error_before_refit": formula_error(found.composed, graph, test),
+            "constants": _constants(found.refitted),
+            "tried": found.tried,
+            "edge_front": found.edge.rows(),
+            "node_front": found.node.rows(),
+            "equation": found.refitted.to_dict(),
+        }
+        records.append(formula_facts)
     made = provenance(time.perf_counter() - began, command)
     records = [plain({**record, "provenance": made}) for record in records]
     return HaloDiscovery(run, seen, shape, found, fit, test, records)
@@ -221,22 +230,6 @@ def formula_error(formula: Composed, graph, rows) -> float:
         some = rows[start : start + _CHUNK]
         total += len(some) * formula.error(PairTable.of(graph, some), graph.y[some, 0].numpy())
     return total / len(rows)
-
-
-def _formula_facts(found: HaloEquations, graph, fit, test, cutoff: bool) -> dict:
-    return {
-        "formula": "best_found" + CUT * cutoff,
-        "engine": found.edge.engine,
-        "error_fit": formula_error(found.refitted, graph, fit),
-        "error_test": formula_error(found.refitted, graph, test),
-        "error_second": None,
-        "error_before_refit": formula_error(found.composed, graph, test),
-        "constants": _constants(found.refitted),
-        "tried": found.tried,
-        "edge_front": found.edge.rows(),
-        "node_front": found.node.rows(),
-        "equation": found.refitted.to_dict(),
-    }
 
 
 def _constants(formula: Composed) -> dict[str, float]:

@@ -1,72 +1,61 @@
 """Figures of the cosmology chapter, each with the text that stands for it (see `figures.py`)."""
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
+import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
+from symlib.cosmology import reading
 from symlib.cosmology.catalogue import Catalogue
-from symlib.cosmology.formulas import TOPHAT, half_radius, kernel, paper_constants
+from symlib.cosmology.formulas import half_radius, kernel, paper_constants
+from symlib.cosmology.halos import RADIUS
+from symlib.cosmology.neighbours import LINKING
 from symlib.cosmology.table6 import LABELS, constants_of
-from symlib.errors import InputError
-from symlib.figures import BLACK, BLUE, GREEN, GREY, ORANGE, RED, grid, styled
+from symlib.figures import BLACK, BLUE, CYCLE, GREEN, GREY, ORANGE, RED, grid, styled
 
-LOOKS = {
-    "with_mass": (BLUE, "-"),
-    "without_mass": (GREEN, "-."),
-    "with_mass_cutoff": (RED, ":"),
-}
-_FARTHEST = 50.0  # Mpc/h, where edges end
+SMOOTH = {"with_mass": (BLUE, "-"), "without_mass": (GREEN, "-.")}
 _SMOOTHING = 1.0  # Mpc/h, the width of the picture's Gaussian
+_LINES = ("-", "--", "-.", ":")
 _LEAST_DENSITY = 0.1  # of the mean; emptier cells are drawn alike
 
 
 @styled
-def kernel_and_tophat(
-    records: Sequence[dict], shown: Sequence[str] = ("with_mass", "without_mass")
-) -> tuple[Figure, str]:
+def kernel_and_tophat(records: Sequence[dict]) -> tuple[Figure, str]:
     """The weight of a neighbour against its distance, and the top-hat that δ is measured in.
 
     Args:
-        records: of `symlib.cosmology.table6`.
-        shown: which of their formulas to draw, each with a smooth kernel.
-
-    Raises:
-        InputError: no record of a formula that is to be shown.
+        records: of `symlib.cosmology.table6`, with_mass and without_mass among them.
     """
     rows = {record["formula"]: record for record in records}
-    missing = [row for row in shown if row not in rows]
-    if missing:
-        raise InputError(f"records: none of {', '.join(missing)}")
-    r = np.linspace(0.05, _FARTHEST, 800)
+    r = np.linspace(0.05, LINKING, 800)
     figure, (panel,) = grid(1, 1, 7.2, 3.6)
-    panel.fill_between([0, TOPHAT], 0, 1, color=GREY, alpha=0.25, lw=0,
-                       label=rf"top-hat of $\delta$, {TOPHAT:g} Mpc/$h$")  # fmt: skip
+    panel.fill_between([0, RADIUS], 0, 1, color=GREY, alpha=0.25, lw=0,
+                       label=rf"top-hat of $\delta$, {RADIUS:g} Mpc/$h$")  # fmt: skip
     theirs = paper_constants("with_mass")
     paper_radius = half_radius("with_mass", theirs)
     panel.plot(r, kernel("with_mass", theirs, r), color=ORANGE, ls="--", lw=1.8,
                label=f"paper, with mass: {paper_radius:.1f} Mpc/$h$")  # fmt: skip
     told = []
-    for row in shown:
+    for row, (colour, line) in SMOOTH.items():
         name, constants = constants_of(rows[row])
-        radius = half_radius(name, constants)
-        error = (rows[row].get("half_radius") or {}).get("standard_error")
-        size = f"{radius:.2f}" + (f" ± {error:.2f}" if error else "")
-        colour, line = LOOKS.get(row, (BLACK, "-"))
+        radius = rows[row]["half_radius"]
+        size = f"{radius['value']:.2f} ± {radius['standard_error']:.2f}"
         label = LABELS[row].lower().removeprefix("best, ")
         panel.plot(r, kernel(name, constants, r), color=colour, ls=line, lw=1.8,
                    label=f"{label}: {size} Mpc/$h$")  # fmt: skip
         told.append(f"{size} Mpc/h for {label}")
     panel.axhline(0.5, color=GREY, lw=0.8, zorder=0)
     panel.set(xlabel=r"distance $r$ [Mpc/$h$]", ylabel="weight of a neighbour",
-              xlim=(0, _FARTHEST), ylim=(0, 1.08))  # fmt: skip
+              xlim=(0, LINKING), ylim=(0, 1.08))  # fmt: skip
     panel.legend(title="half as high at", loc="upper right")
     return figure, (
         "The weight of a neighbour against its distance: a smooth top-hat that falls from one to "
         f"zero. It is half as high at {' and '.join(told)}, at {paper_radius:.1f} Mpc/h with the "
-        f"paper's constants; the top-hat that the overdensity is measured in ends at {TOPHAT:g}."
+        f"paper's constants; the top-hat that the overdensity is measured in ends at {RADIUS:g}."
     )
 
 
@@ -80,12 +69,7 @@ def predicted_against_true(
         delta: shape [halos].
         predicted: title -> δ̂, each of that shape.
         cut: a δ above which nothing was fitted, drawn as a line.
-
-    Raises:
-        InputError: shapes that differ, or nothing to draw.
     """
-    if not predicted:
-        raise InputError("predicted: nothing to draw")
     figure, panels = grid(1, len(predicted), 2.9 * len(predicted), 3.2, sharex=True, sharey=True)
     rows = np.random.default_rng(0).permutation(len(delta))[:6000]
     low, high = np.quantile(delta, [0.001, 0.999])
@@ -93,8 +77,6 @@ def predicted_against_true(
     limits = (low - pad, high + pad)
     told = []
     for panel, (title, values) in zip(panels, predicted.items(), strict=True):
-        if np.shape(values) != np.shape(delta):
-            raise InputError(f"predicted: {title} has shape {np.shape(values)}, not {delta.shape}")
         error = np.abs(values - delta).mean()
         panel.scatter(delta[rows], values[rows], s=3, alpha=0.25, color=BLUE, linewidths=0,
                       rasterized=True)  # fmt: skip
@@ -144,4 +126,59 @@ def universe_slice(catalogue: Catalogue) -> tuple[Figure, str]:
         f"The density of a slab {thickness:.0f} Mpc/h thick through a box of {box:g} Mpc/h, with "
         f"its {inside.sum():,} halos as circles. Matter lies in a web of filaments around empty "
         "regions; halos sit on the filaments and the heaviest where filaments meet."
+    )
+
+
+@styled
+def halo_spectrum(spread) -> tuple[Figure, str]:
+    """Standard deviations of all message components, largest first, on a logarithmic scale.
+
+    Args:
+        spread: shape [components]; components that were silenced are 0 and drawn at the foot.
+    """
+    spread = np.asarray(spread, np.float64)
+    figure, (panel,) = grid(1, 1, 6.2, 3.0)
+    floor = spread[0] * 1e-7
+    alive = spread > floor
+    number = np.arange(1, len(spread) + 1)
+    panel.plot(number[alive], spread[alive], "o", color=BLUE, ms=6, label="speaking")
+    if not alive.all():
+        foot = np.full((~alive).sum(), floor)
+        panel.plot(number[~alive], foot, "x", color=GREY, ms=4, label="exactly zero")
+    panel.axhline(spread[0] / 1000, color=ORANGE, ls="--", lw=1, label="a thousandth")
+    panel.set(yscale="log", xlabel="message component", ylabel="standard deviation")
+    panel.legend(loc="upper right")
+    return figure, (
+        f"Standard deviations of {len(spread)} message components on a logarithmic scale. "
+        f"Not silenced: {int(alive.sum())}, the largest with {spread[0]:.2g}; the second has "
+        f"{spread[1]:.2g} and the tenth {spread[min(9, len(spread) - 1)]:.2g}."
+    )
+
+
+@styled
+def halo_kernel(found: pd.DataFrame) -> tuple[Figure, str]:
+    """φᵉ₁ against separation, median and quartiles, one curve for each class of sender mass.
+
+    Args:
+        found: of `symlib.cosmology.reading.kernel`.
+    """
+    figure, (panel,) = grid(1, 1, 6.2, 3.6)
+    classes = found.groupby(level=0, observed=False)
+    for (mass, curves), colour, line in zip(classes, cycle(CYCLE), cycle(_LINES)):
+        curves = curves.droplevel(0)
+        r = [shell.mid for shell in curves.index]
+        panel.fill_between(r, curves[0.25], curves[0.75], color=colour, alpha=0.18, lw=0)
+        panel.plot(r, curves[0.5], color=colour, ls=line, lw=1.8,
+                   label=f"{mass.left:.2g} to {mass.right:.2g}")  # fmt: skip
+    panel.axvline(RADIUS, color=GREY, lw=1, ls=":")
+    panel.annotate("20 Mpc/$h$", (RADIUS, 0.95), xycoords=("data", "axes fraction"),
+                   xytext=(4, 0), textcoords="offset points", va="top")  # fmt: skip
+    panel.set(xlabel="separation, Mpc/$h$", ylabel=r"message $\phi^e_1$ (own spread)")
+    panel.set_xlim(0, LINKING)
+    panel.legend(title=r"sender, $10^{14}\,h^{-1}M_\odot$")
+    half = reading.half_radius(found)
+    where = f"falls to half at {half:.1f} Mpc/h" if np.isfinite(half) else "does not fall to half"
+    return figure, (
+        f"Median message against separation for {len(classes)} classes of sender mass. It is "
+        f"largest at small separations and {where}; a dotted line marks the top-hat's 20 Mpc/h."
     )

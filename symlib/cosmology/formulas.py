@@ -32,10 +32,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from symlib.cosmology.halos import RADIUS
 from symlib.cosmology.neighbours import SPEED_UNIT, Features, soft_tophat
 from symlib.errors import InputError, UnknownChoice
 
-TOPHAT = 20.0  # Mpc/h
 PAPER_LENGTH = 1000 / np.sqrt(12)  # Mpc/h
 PAPER_SPEED = 270.0  # km/s
 
@@ -47,23 +47,26 @@ class Formula:
     Args:
         name: constant, simple, without_mass, with_mass or with_own_mass.
         label: what the paper calls it, where it does.
-        names: of its constants, in order.
-        latex: the formula, and the summed component where it has one.
+        count: of its constants.
         predict: features and constants, shape [constants], to δ̂, shape [halos].
         positive: names of the constants that must be positive.
     """
 
     name: str
     label: str
-    names: tuple[str, ...]
-    latex: str
+    count: int
     predict: Callable[[Features, np.ndarray], np.ndarray]
     positive: tuple[str, ...] = ()
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its constants, in order."""
+        return tuple(f"C{k + 1}" for k in range(self.count))
+
+    @property
     def redundant(self) -> bool:
         """Whether one constant too many is there, so that C5 is kept."""
-        return len(self.names) == 7
+        return self.count == 7
 
     def __call__(self, features: Features, constants: Sequence[float]) -> np.ndarray:
         """δ̂ of every halo, shape [halos], dimensionless.
@@ -77,11 +80,8 @@ class Formula:
     def checked(self, constants: Sequence[float]) -> np.ndarray:
         """Constants as an array, or an InputError that says what is wrong with them."""
         values = np.array(constants, dtype=np.float64)
-        if values.shape != (len(self.names),):
-            raise InputError(
-                f"constants: {self.name} has {len(self.names)} ({', '.join(self.names)}), "
-                f"got shape {values.shape}"
-            )
+        if values.shape != (self.count,):
+            raise InputError(f"constants: {self.name} has {self.count}, got shape {values.shape}")
         if not np.all(np.isfinite(values)):
             raise InputError(f"constants: NaN or infinite in {values.tolist()}")
         named = dict(zip(self.names, values, strict=True))
@@ -96,13 +96,12 @@ def _constant(features: Features, c: np.ndarray) -> np.ndarray:
 
 
 def _simple(features: Features, c: np.ndarray) -> np.ndarray:
-    return c[0] + (c[1] + c[2] * features.masses) * features.sums.hard("mass", TOPHAT)
+    return c[0] + (c[1] + c[2] * features.masses) * features.sums.hard("mass", RADIUS)
 
 
 def _summed(features: Features, c: np.ndarray, quantity: str) -> np.ndarray:
     """e_i = Σ_j (C4 + q_ij) / (C5 + (C6 r_ij)^C7)."""
-    radius, exponent = _half_radius(c), c[6]
-    soft = features.sums.soft
+    radius, exponent, soft = _half_radius(c), c[6], features.sums.soft
     return (c[3] * soft("count", radius, exponent) + soft(quantity, radius, exponent)) / c[4]
 
 
@@ -125,52 +124,15 @@ def _half_radius(c: np.ndarray) -> float:
     return float(np.exp(np.log(c[4]) / c[6]) / c[5])
 
 
-def _named(count: int) -> tuple[str, ...]:
-    return tuple(f"C{k + 1}" for k in range(count))
-
-
-_POSITIVE = ("C2", "C5", "C6", "C7")
-FORMULAS = {
-    formula.name: formula
-    for formula in (
-        Formula("constant", "Constant", _named(1), r"\hat\delta_i = C_1", _constant),
-        Formula(
-            "simple",
-            "Simple",
-            _named(3),
-            r"\hat\delta_i = C_1 + (C_2 + M_i C_3) e_i, \quad "
-            r"e_i = \sum_{j \neq i}^{|r_i - r_j| < 20\,\mathrm{Mpc}/h} M_j",
-            _simple,
-        ),
-        Formula(
-            "without_mass",
-            "Best, without mass",
-            _named(7),
-            r"\hat\delta_i = C_1 + \frac{e_i}{C_2 + C_3 e_i |v_i|}, \quad "
-            r"e_i = \sum_{j \neq i} \frac{C_4 + |v_i - v_j|}{C_5 + (C_6 |r_i - r_j|)^{C_7}}",
-            _without_mass,
-            _POSITIVE,
-        ),
-        Formula(
-            "with_mass",
-            "Best, with mass",
-            _named(7),
-            r"\hat\delta_i = C_1 + \frac{e_i}{C_2 + C_3 M_i}, \quad "
-            r"e_i = \sum_{j \neq i} \frac{C_4 + M_j}{C_5 + (C_6 |r_i - r_j|)^{C_7}}",
-            _with_mass,
-            _POSITIVE,
-        ),
-        Formula(
-            "with_own_mass",
-            "With its own mass (ours)",
-            _named(5),
-            r"\hat\delta_i = C_1 + C_2 \sum_j "
-            r"\frac{C_3 + M_j}{1 + (|r_i - r_j| / C_4)^{C_5}}",
-            _with_own_mass,
-            ("C2", "C4", "C5"),
-        ),
-    )
-}
+_SEVEN = ("C2", "C5", "C6", "C7")
+_TABLE = (
+    ("constant", "Constant", 1, _constant),
+    ("simple", "Simple", 3, _simple),
+    ("without_mass", "Best, without mass", 7, _without_mass, _SEVEN),
+    ("with_mass", "Best, with mass", 7, _with_mass, _SEVEN),
+    ("with_own_mass", "With its own mass (ours)", 5, _with_own_mass, ("C2", "C4", "C5")),
+)
+FORMULAS = {row[0]: Formula(*row) for row in _TABLE}
 # As printed: lengths in units of 288.7 Mpc/h, speeds in an unnamed unit.
 PAPER = {
     "constant": (0.415,),
@@ -179,10 +141,8 @@ PAPER = {
     "with_mass": (-0.156, 3.80, 0.0809, 0.438, 7.06, 15.5, 20.3),
     "with_mass_cutoff": (-0.149, 3.77, 0.0789, 0.442, 7.09, 15.5, 21.3),
 }
-
-
 # Where a fit of our own formula starts: the top-hat that δ is measured in.
-FIRST_GUESS = {"with_own_mass": (-0.4, 0.05, 0.3, TOPHAT, 20.0)}
+FIRST_GUESS = {"with_own_mass": (-0.4, 0.05, 0.3, RADIUS, 20.0)}
 
 
 def get_formula(name: "str | Formula") -> Formula:
@@ -204,15 +164,7 @@ def paper_constants(name: str, speed: float = PAPER_SPEED) -> np.ndarray:
     Args:
         name: a row of Table 6; with_mass_cutoff holds constants of with_mass.
         speed: the unit of the paper's speeds, km/s; only without_mass has any.
-
-    Raises:
-        UnknownChoice: no such row.
-        InputError: a speed that is not positive.
     """
-    if name not in PAPER:
-        raise UnknownChoice("formula", name, PAPER)
-    if not speed > 0:
-        raise InputError(f"speed: a positive number of km/s, got {speed!r}")
     c = np.array(PAPER[name])
     if len(c) == 7:
         c[5] /= PAPER_LENGTH
@@ -241,8 +193,7 @@ def kernel(name: str, constants: Sequence[float], distance) -> np.ndarray:
     radius = half_radius(name, constants)
     if radius is None:
         raise InputError(f"kernel: formula {name} has no smooth kernel")
-    with np.errstate(divide="ignore"):
-        return soft_tophat(np.log(distance), np.log(radius), constants[-1])
+    return soft_tophat(np.log(distance), np.log(radius), constants[-1])
 
 
 def pole(name: str, constants: Sequence[float]) -> float | None:
@@ -251,30 +202,17 @@ def pole(name: str, constants: Sequence[float]) -> float | None:
     return float(-c[1] / c[2]) if name == "with_mass" and c[2] < 0 else None
 
 
-def rescaled(name: str, constants: Sequence[float], factor: float) -> np.ndarray:
-    """Other constants of the same δ̂: C5 times `factor`, the rest moved to make up for it."""
-    c = get_formula(name).checked(constants)
-    if len(c) != 7 or not factor > 0:
-        raise InputError("rescaled: a formula with seven constants and a positive factor needed")
-    c[1] /= factor
-    c[4] *= factor
-    c[5] *= factor ** (1 / c[6])
-    if name == "with_mass":
-        c[2] /= factor
-    return c
-
-
 def identified(name: str, constants: Sequence[float]) -> dict[str, float]:
     """What δ̂ does depend on: the constants, or their combinations that no rescaling changes."""
-    formula = get_formula(name)
-    c = formula.checked(constants)
-    radius = half_radius(name, c)
-    if not formula.redundant:
-        found = dict(zip(formula.names, map(float, c), strict=True))
-        return found if radius is None else found | {"half_radius": radius}
-    third = {"C3·C5": c[2] * c[4]} if name == "with_mass" else {"C3": c[2]}
-    found = {"C1": c[0], "C2·C5": c[1] * c[4], **third, "C4": c[3], "C7": c[6]}
-    return {key: float(value) for key, value in found.items()} | {"half_radius": radius}
+    formula, radius = get_formula(name), half_radius(name, constants)
+    found = dict(zip(formula.names, map(float, constants), strict=True))
+    if formula.redundant:
+        fifth = found.pop("C5")
+        found["C2·C5"] = found.pop("C2") * fifth
+        if name == "with_mass":
+            found["C3·C5"] = found.pop("C3") * fifth
+        del found["C6"]
+    return found if radius is None else found | {"half_radius": radius}
 
 
 def to_free(name: str, constants: Sequence[float]) -> np.ndarray:
@@ -282,15 +220,13 @@ def to_free(name: str, constants: Sequence[float]) -> np.ndarray:
 
     Of seven: C1, log C2·C5, C3 (in units of C2 for with_mass), C4, log R, log C7.
     """
-    formula = get_formula(name)
-    c = formula.checked(constants)
-    if not formula.redundant:
-        logs = logged(name)
-        c[logs] = np.log(c[logs])
-        return c
-    third = c[2] / c[1] if name == "with_mass" else c[2]
-    logs = np.log([c[1] * c[4], _half_radius(c), c[6]])
-    return np.array([c[0], logs[0], third, c[3], logs[1], logs[2]])
+    c = get_formula(name).checked(constants)
+    if get_formula(name).redundant:
+        third = c[2] / c[1] if name == "with_mass" else c[2]
+        c = np.array([c[0], c[1] * c[4], third, c[3], _half_radius(c), c[6]])
+    logs = logged(name)
+    c[logs] = np.log(c[logs])
+    return c
 
 
 def logged(name: str) -> list[int]:
@@ -308,9 +244,9 @@ def from_free(name: str, free: Sequence[float]) -> np.ndarray:
     c[logs] = np.exp(np.clip(c[logs], -30, 30))
     if not get_formula(name).redundant:
         return c
-    scale, radius, exponent = c[logs]
+    first, scale, third, fourth, radius, exponent = c
     fifth = PAPER[name][4]
     second = scale / fifth
-    third = free[2] * second if name == "with_mass" else free[2]
+    third = third * second if name == "with_mass" else third
     sixth = np.exp(np.log(fifth) / exponent) / radius
-    return np.array([free[0], second, third, free[3], fifth, sixth, exponent])
+    return np.array([first, second, third, fourth, fifth, sixth, exponent])

@@ -1,8 +1,8 @@
 """Gravity on a mesh: paint the particles, solve Poisson's equation by FFT, read the pull.
 
 The mesh may be finer than the lattice that the particles started on, which JaxPM's own pass
-does not allow (it takes as many cells as particles), so painting and reading are here; the
-Poisson and gradient kernels are JaxPM's. Everything is float32 and in cells, except `pull`.
+does not allow (it takes as many cells as particles); the Poisson and gradient kernels are
+JaxPM's. Everything is float32 and in cells, except `pull`.
 """
 
 import warnings
@@ -10,13 +10,12 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.ndimage import map_coordinates
 
 with warnings.catch_warnings():
     # jax-cosmo asks pkg_resources for its own version, which warns that it is old.
     warnings.simplefilter("ignore")
     from jaxpm.kernels import gradient_kernel, invlaplace_kernel
-
-_CORNERS = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
 
 
 def waves(cells: int):
@@ -26,24 +25,18 @@ def waves(cells: int):
     return full[:, None, None], full[None, :, None], half[None, None, :]
 
 
-def _cells(positions, corner, mesh):
-    """Flat indices of one of the eight nearest cells, and the particles' weights there."""
-    below = jnp.floor(positions)
-    offset = positions - below
-    corner = jnp.array(corner)
-    weights = jnp.prod(jnp.where(corner == 1, offset, 1 - offset), axis=-1)
-    cell = jnp.mod(below.astype(jnp.int32) + corner, mesh)
-    return (cell[:, 0] * mesh + cell[:, 1]) * mesh + cell[:, 2], weights
+def _read(field, positions):
+    """A field between its cells: each particle's eight nearest, weighted cloud-in-cell."""
+    return map_coordinates(field, list(positions.T), order=1, mode="wrap")
 
 
 @partial(jax.jit, static_argnames="mesh")
 def paint(positions, mesh: int):
     """Cloud-in-cell density in units of the mean; positions [n, 3] in cells, [mesh]³ out."""
-    density = jnp.zeros(mesh**3, jnp.float32)
-    for corner in _CORNERS:
-        cells, weights = _cells(positions, corner, mesh)
-        density = density.at[cells].add(weights)
-    return density.reshape(mesh, mesh, mesh) * (mesh**3 / len(positions))
+    # Painting is the transpose of reading.
+    field = jax.ShapeDtypeStruct((mesh,) * 3, jnp.float32)
+    spread = jax.linear_transpose(lambda field: _read(field, positions), field)
+    return spread(jnp.ones(len(positions)))[0] * (mesh**3 / len(positions))
 
 
 @partial(jax.jit, static_argnames="mesh")
@@ -54,12 +47,8 @@ def _potential(positions, mesh):
 @partial(jax.jit, static_argnames=("mesh", "axis"))
 def _pull(pot, positions, mesh, axis):
     """One component of -∇∇⁻²δ at the particles, in cells."""
-    field = jnp.fft.irfftn(-gradient_kernel(waves(mesh), axis) * pot, s=(mesh,) * 3).ravel()
-    found = 0.0
-    for corner in _CORNERS:
-        cells, weights = _cells(positions, corner, mesh)
-        found = found + field[cells] * weights
-    return found
+    gradient = -gradient_kernel(waves(mesh), axis) * pot
+    return _read(jnp.fft.irfftn(gradient, s=(mesh,) * 3), positions)
 
 
 def pull(positions, box: float, mesh: int):

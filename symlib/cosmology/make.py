@@ -2,12 +2,11 @@
 
     symlib universe --box 500 --particles 256 --seed 1 --out halos-1.npz
 
-This is the command that made the committed catalogues.
+Its options say how the committed catalogues were made.
 """
 
 import dataclasses
 import importlib.metadata
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -17,10 +16,9 @@ from tqdm import tqdm
 
 from symlib import results
 from symlib.cosmology.catalogue import Catalogue, DensitySlice, write_catalogue
-from symlib.cosmology.halos import find_halos, tree_of
+from symlib.cosmology.halos import RADIUS, Particles, find_halos, overdensity, tree_of
 from symlib.cosmology.linear import cosmology
-from symlib.cosmology.overdensity import RADIUS, overdensity
-from symlib.cosmology.universe import Particles, Universe, simulate
+from symlib.cosmology.universe import Universe, simulate
 from symlib.errors import InputError
 
 PACKAGES = ("jaxpm", "jax-cosmo")
@@ -34,7 +32,6 @@ def make_catalogue(
     path: str | Path | None = None,
     checkpoint: str | Path | None = None,
     progress: bool = True,
-    workers: int = -1,
 ) -> Catalogue:
     """Simulate a universe and catalogue its halos.
 
@@ -43,7 +40,6 @@ def make_catalogue(
         path: where to write the catalogue; None writes nothing.
         checkpoint: file for the simulation's state, so that an interrupted run goes on.
         progress: show what is going on.
-        workers: threads for counting particles about halos; -1 takes all cores.
 
     Raises:
         InputError: a box in which δ makes no sense, no halos, or a file that cannot be written.
@@ -51,32 +47,22 @@ def make_catalogue(
     if universe.box < 2 * RADIUS:
         raise InputError(f"box: δ within {RADIUS:g} Mpc/h needs at least {2 * RADIUS:g} Mpc/h")
     began = time.perf_counter()
-    stages = {}
-
-    def mark(stage: str):
-        stages[stage] = round(time.perf_counter() - began - sum(stages.values()), 1)
-        if progress:
-            tqdm.write(f"{stage}: {stages[stage]:.0f} s", file=sys.stderr)
-
     particles = simulate(universe, checkpoint, progress)
-    mark("simulation")
+    if progress:
+        tqdm.write("finding halos, and the matter about them", file=sys.stderr)
     tree = tree_of(particles.positions, universe.box)
     halos = find_halos(particles, LINKING, LEAST, tree)
     if len(halos) == 0:
         raise InputError("universe: no halos formed; use more particles, or a smaller box")
-    mark("halos")
-    delta = overdensity(halos.positions, tree, workers=workers)
-    mark("overdensity")
-    picture = density_slice(particles, middle=float(halos.positions[0, 2]))
     catalogue = Catalogue(
         box=float(universe.box),
         positions=halos.positions,
         velocities=halos.velocities,
         masses=halos.masses,
-        delta=delta,
+        delta=overdensity(halos.positions, tree),
         particle_mass=particles.mass,
-        provenance=_provenance(universe, path, stages, time.perf_counter() - began),
-        slice=picture,
+        provenance=_provenance(universe, path, time.perf_counter() - began),
+        slice=density_slice(particles, middle=float(halos.positions[0, 2])),
     )
     if path is not None:
         write_catalogue(path, catalogue)
@@ -104,26 +90,19 @@ def density_slice(
     return DensitySlice((counts / mean).astype(np.float32), low, low + thickness)
 
 
-def command_of(universe: Universe, out: str | Path | None) -> str:
-    """The command line that makes this universe's catalogue."""
-    words = ["symlib", "universe"]
-    for spec in dataclasses.fields(Universe):
-        value = getattr(universe, spec.name)
-        words += [f"--{spec.name.replace('_', '-')}", f"{value:g}" if spec.type is float else value]
-    return shlex.join(str(word) for word in [*words, "--out", out or "FILE"])
-
-
-def _provenance(universe, path, stages: dict, seconds: float) -> dict:
+def _provenance(universe: Universe, path, seconds: float) -> dict:
+    settings = dataclasses.asdict(universe)
+    options = [f"--{name.replace('_', '-')} {value:.12g}" for name, value in settings.items()]
     # Someone else's folders are of no use to the reader.
-    out = None if path is None or Path(path).is_absolute() else path
-    found = results.provenance(seconds, command_of(universe, out))
+    out = "FILE" if path is None or Path(path).is_absolute() else path
+    found = results.provenance(seconds, f"symlib universe {' '.join(options)} --out {out}")
     for package in PACKAGES:
         found["versions"][package] = importlib.metadata.version(package)
     planck = cosmology()
     parameters = ("Omega_c", "Omega_b", "h", "n_s", "sigma8")
-    found["universe"] = dataclasses.asdict(universe)
-    found["cosmology"] = {name: float(getattr(planck, name)) for name in parameters}
-    found["halo_finder"] = {"linking": LINKING, "least_particles": LEAST}
-    found["delta_radius"] = RADIUS
-    found["stages"] = stages
-    return results.plain(found)
+    return found | {
+        "universe": settings,
+        "cosmology": {name: float(getattr(planck, name)) for name in parameters},
+        "halo_finder": {"linking": LINKING, "least_particles": LEAST},
+        "delta_radius": RADIUS,
+    }

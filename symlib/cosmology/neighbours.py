@@ -16,16 +16,15 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 from scipy.special import expit
 
 from symlib.cosmology.catalogue import Catalogue
-from symlib.errors import InputError, UnknownChoice
-from symlib.graphs import radius_graph
+from symlib.errors import InputError
 
-RADIUS = 50.0  # Mpc/h
+LINKING = 50.0  # Mpc/h
 MASS_UNIT = 1e14  # h⁻¹ M☉
 SPEED_UNIT = 100.0  # km/s
-QUANTITIES = ("count", "mass", "speed")
 # The kernel's edge is a Mpc/h or more wide; a fit needs no finer table.
 STEP = 0.25  # Mpc/h
 
@@ -35,21 +34,15 @@ class Pairs:
     """Ordered pairs (i, j ≠ i), sorted by the receiver i.
 
     receivers, senders: shape [pairs], int64. separations: r_j − r_i across the nearest face of
-    the periodic box, [pairs, 3], Mpc/h, float32. distances: their lengths, [pairs], Mpc/h.
-    relative_speeds: |v_i − v_j|, [pairs], km/s.
+    the periodic box, [pairs, 3], Mpc/h.
     """
 
     receivers: np.ndarray
     senders: np.ndarray
     separations: np.ndarray
-    distances: np.ndarray
-    relative_speeds: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.receivers)
 
 
-def neighbours(catalogue: Catalogue, radius: float = RADIUS) -> Pairs:
+def neighbours(catalogue: Catalogue, radius: float = LINKING) -> Pairs:
     """All ordered pairs of halos closer than `radius`, across the faces of the periodic box.
 
     Args:
@@ -57,75 +50,64 @@ def neighbours(catalogue: Catalogue, radius: float = RADIUS) -> Pairs:
         radius: linking radius, Mpc/h.
 
     Raises:
-        InputError: a radius that is not positive, or a box smaller than twice the radius.
+        InputError: a radius that is not positive, a box smaller than twice the radius (a pair
+            would meet twice), or no pairs at all.
     """
-    senders, receivers = radius_graph(catalogue.positions, radius, catalogue.box).numpy()
-    positions = catalogue.positions.astype(np.float64)
-    away = positions[senders] - positions[receivers]
-    away -= catalogue.box * np.round(away / catalogue.box)
-    motion = catalogue.velocities[senders] - catalogue.velocities[receivers]
-    return Pairs(
-        receivers,
-        senders,
-        away.astype(np.float32),
-        np.linalg.norm(away, axis=1),
-        np.linalg.norm(motion.astype(np.float64), axis=1),
-    )
+    box, positions = catalogue.box, catalogue.positions.astype(np.float64)
+    if not 0 < radius <= box / 2:
+        raise InputError(f"radius: positive and at most half the box ({box:g} Mpc/h): {radius!r}")
+    pairs = cKDTree(positions, boxsize=box).query_pairs(radius, output_type="ndarray")
+    if len(pairs) == 0:
+        raise InputError(f"catalogue: no two halos are closer than {radius:g} Mpc/h")
+    senders, receivers = np.concatenate([pairs, pairs[:, ::-1]]).T
+    order = np.lexsort((senders, receivers))
+    senders, receivers = senders[order], receivers[order]
+    apart = positions[senders] - positions[receivers]
+    return Pairs(receivers, senders, apart - box * np.round(apart / box))
 
 
 class PairSums:
     """The two sums over neighbours, pair by pair: exact, and slow where there are millions.
 
     Args:
-        pairs: from `neighbours`.
-        masses: of all halos, shape [halos], 10¹⁴ h⁻¹ M☉.
+        receivers: of the pairs, shape [pairs].
+        distances: shape [pairs], Mpc/h.
+        quantities: name -> what a neighbour counts for, shape [pairs].
+        halos: how many there are.
     """
 
-    def __init__(self, pairs: Pairs, masses: np.ndarray):
-        self.halos = len(masses)
-        self._pairs = pairs
-        self._weights = {
-            "count": None,
-            "mass": masses[pairs.senders],
-            "speed": pairs.relative_speeds / SPEED_UNIT,
-        }
+    def __init__(self, receivers: np.ndarray, distances: np.ndarray, quantities: dict, halos: int):
+        self.halos = halos
+        self._receivers, self._distances, self._quantities = receivers, distances, quantities
         with np.errstate(divide="ignore"):
-            self._log_distances = np.log(pairs.distances)
+            self._log_distances = np.log(distances)
 
     def hard(self, quantity: str, radius: float) -> np.ndarray:
         """Σ_{|r_ij| < radius} q_ij, shape [halos]; radius in Mpc/h."""
-        return self._sum(quantity, self._pairs.distances < radius)
+        return self._sum(quantity, self._distances < radius)
 
     def soft(self, quantity: str, radius: float, exponent: float) -> np.ndarray:
         """Σ_j q_ij / (1 + (|r_ij| / radius)^exponent), shape [halos]; radius in Mpc/h."""
         return self._sum(quantity, soft_tophat(self._log_distances, np.log(radius), exponent))
 
     def _sum(self, quantity: str, kernel: np.ndarray) -> np.ndarray:
-        weights = self._weights[_known(quantity)]
-        values = kernel if weights is None else kernel * weights
-        return np.bincount(self._pairs.receivers, values, minlength=self.halos)
+        values = kernel * self._quantities[quantity]
+        return np.bincount(self._receivers, values, minlength=self.halos)
 
     @functools.cached_property
     def table(self) -> "TabulatedSums":
-        """`tabulated` at the default step, made once."""
-        return self.tabulated()
-
-    def tabulated(self, step: float = STEP) -> "TabulatedSums":
         """The same sums from a table, a hundred times faster, for fitting."""
-        reach = max(float(self._pairs.distances.max(initial=step)), step)
-        radii = step * np.arange(int(np.ceil(reach / step)) + 1)
-        place = self._pairs.distances / step
-        left = np.minimum(place.astype(np.int64), len(radii) - 2)
-        share = place - left
-        cells = self._pairs.receivers * len(radii) + left
+        place = self._distances / STEP
+        left = place.astype(np.int64)
+        share, shells = place - left, left.max() + 2
+        cells = self._receivers * shells + left
         tables = {}
-        for quantity, weights in self._weights.items():
-            total = np.zeros(self.halos * len(radii))
+        for name, values in self._quantities.items():
+            total = np.zeros(self.halos * shells)
             for shift, part in ((0, 1 - share), (1, share)):
-                values = part if weights is None else part * weights
-                total += np.bincount(cells + shift, values, minlength=len(total))
-            tables[quantity] = total.reshape(self.halos, len(radii))
-        return TabulatedSums(self, radii, tables)
+                total += np.bincount(cells + shift, part * values, minlength=len(total))
+            tables[name] = total.reshape(self.halos, shells)
+        return TabulatedSums(self, STEP * np.arange(shells), tables)
 
 
 class TabulatedSums:
@@ -137,7 +119,6 @@ class TabulatedSums:
     """
 
     def __init__(self, exact: PairSums, radii: np.ndarray, tables: dict[str, np.ndarray]):
-        self.halos = exact.halos
         with np.errstate(divide="ignore"):
             self._log_radii = np.log(radii)
         self._tables = tables
@@ -145,8 +126,7 @@ class TabulatedSums:
         self.soft = functools.lru_cache(maxsize=8)(self._soft)
 
     def _soft(self, quantity: str, radius: float, exponent: float) -> np.ndarray:
-        kernel = soft_tophat(self._log_radii, np.log(radius), exponent)
-        return self._tables[_known(quantity)] @ kernel
+        return self._tables[quantity] @ soft_tophat(self._log_radii, np.log(radius), exponent)
 
 
 def soft_tophat(log_distance, log_radius: float, exponent: float) -> np.ndarray:
@@ -160,7 +140,7 @@ class Features:
 
     masses: shape [halos], 10¹⁴ h⁻¹ M☉. speeds: |v_i|, [halos], 100 km/s. delta: [halos],
     dimensionless. positions: [halos, 3], Mpc/h, in a periodic box of side `box`. sums: a
-    `PairSums` or a `TabulatedSums`.
+    `PairSums` or a `TabulatedSums`, of the quantities count, mass and speed.
     """
 
     masses: np.ndarray
@@ -174,31 +154,27 @@ class Features:
         return len(self.masses)
 
 
-def features(catalogue: Catalogue, pairs: Pairs | None = None) -> Features:
+def features(catalogue: Catalogue) -> Features:
     """A catalogue's halos as Table 6 sees them.
 
-    Args:
-        catalogue: the halos.
-        pairs: its `neighbours`, if they are there already.
-
     Raises:
-        InputError: a box smaller than twice the 50 Mpc/h that neighbours reach.
+        InputError: a box smaller than twice the 50 Mpc/h that neighbours reach, or no pairs.
     """
-    pairs = neighbours(catalogue) if pairs is None else pairs
-    if len(pairs) == 0:
-        raise InputError(f"catalogue: no two halos are closer than {RADIUS:g} Mpc/h")
+    pairs = neighbours(catalogue)
     masses = catalogue.masses.astype(np.float64) / MASS_UNIT
+    velocities = catalogue.velocities.astype(np.float64) / SPEED_UNIT
+    relative = velocities[pairs.senders] - velocities[pairs.receivers]
+    quantities = {
+        "count": np.ones(len(relative)),
+        "mass": masses[pairs.senders],
+        "speed": np.linalg.norm(relative, axis=1),
+    }
+    distances = np.linalg.norm(pairs.separations, axis=1)
     return Features(
         masses,
-        np.linalg.norm(catalogue.velocities.astype(np.float64), axis=1) / SPEED_UNIT,
+        np.linalg.norm(velocities, axis=1),
         catalogue.delta.astype(np.float64),
         catalogue.positions,
         catalogue.box,
-        PairSums(pairs, masses),
+        PairSums(pairs.receivers, distances, quantities, len(catalogue)),
     )
-
-
-def _known(quantity: str) -> str:
-    if quantity not in QUANTITIES:
-        raise UnknownChoice("quantity", quantity, QUANTITIES)
-    return quantity

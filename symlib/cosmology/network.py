@@ -20,15 +20,14 @@ Directions are drawn anew: each centre's surroundings, separations and velocitie
 by a random rotation at each step, as the laws of motion know no axes.
 """
 
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import torch
+from scipy.stats import ortho_group
 from torch import Tensor
+from torch.nn.functional import pad
 from torch_geometric.data import Data
 
-from symlib.cosmology.halo_graphs import Neighbourhoods, check_centres
+from symlib.cosmology.halo_graphs import Neighbourhoods
 from symlib.errors import InputError
 from symlib.models import (
     WEIGHT_PENALTY,
@@ -40,7 +39,7 @@ from symlib.models import (
 )
 from symlib.recipes import Recipe
 from symlib.sparsity import sparsify, speaking
-from symlib.training_loop import Loop, Run, check_threads, device_of, walk
+from symlib.training_loop import Loop, Run, device_of, walk
 
 FEATURES = 4  # velocity and mass of a halo
 HIDDEN = 500
@@ -54,44 +53,33 @@ class HaloNetwork(GraphNetwork):
 
     Args:
         hidden: width of the hidden layers.
-        components: numbers that travel along an edge.
     """
 
-    def __init__(self, hidden: int = HIDDEN, components: int | None = None):
+    def __init__(self, hidden: int = HIDDEN):
         rule = message_rule("l1", 3)
-        rule = rule if components is None else replace(rule, components=components)
         super().__init__(FEATURES, 1, rule, hidden)
         self.edge_model = perceptron(2 * FEATURES + 3, rule.width, hidden)
 
     def forward(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, centres: int | None = None
+        self, received: Tensor, sent: Tensor, apart: Tensor, receiver: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Predict δ of the first `centres` nodes (None: of all).
+        """Predict δ of some halos; units are those of `halo_graphs`.
 
         Args:
-            x: velocity and mass, shape [nodes, 4]; edge_index: [2, edges], receivers among the
-                centres; edge_attr: separations, [edges, 3]; units of `halo_graphs`.
+            received: the halos' velocity and mass, shape [halos, 4]; sent: the sender's, of each
+                edge, [edges, 4]; apart: separations, [edges, 3]; receiver: rows of `received`,
+                [edges].
 
         Returns:
-            δ̂ [centres, 1] and the messages [edges, components].
+            δ̂ [halos, 1] and the messages [edges, components].
         """
-        centres = len(x) if centres is None else centres
-        raw = self.messages(x, edge_index, edge_attr, centres)
-        pooled = self.propagate(edge_index, sent=raw, size=(len(x), centres))
-        return self.node_model(torch.cat([x[:centres], pooled], dim=1)), raw
+        raw = self.messages(received, sent, apart, receiver)
+        pooled = raw.new_zeros(len(received), raw.shape[1]).index_add(0, receiver, raw)
+        return self.node_model(torch.cat([received, pooled], dim=1)), raw
 
-    def messages(
-        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, centres: int | None = None
-    ) -> Tensor:
-        """φᵉ on every edge, shape [edges, components]."""
-        centres = len(x) if centres is None else centres
-        return self.edge_updater(
-            edge_index, x=(x, x[:centres]), apart=edge_attr, size=(len(x), centres)
-        )
-
-    def edge_update(self, x_i: Tensor, x_j: Tensor, apart: Tensor) -> Tensor:
-        """φᵉ(receiver, sender, separation)."""
-        return self.edge_model(torch.cat([x_i, x_j, apart], dim=1))
+    def messages(self, received: Tensor, sent: Tensor, apart: Tensor, receiver: Tensor) -> Tensor:
+        """φᵉ(receiver, sender, separation) on every edge, shape [edges, components]."""
+        return self.edge_model(torch.cat([received[receiver], sent, apart], dim=1)).float()
 
 
 def halo_network(hidden: int = HIDDEN, seed: int = 0, neighbours: float = 1.0) -> HaloNetwork:
@@ -118,11 +106,8 @@ def train_halos(
     *,
     hidden: int = HIDDEN,
     seed: int = 0,
-    checkpoint: "str | Path | None" = None,
-    checkpoint_every: float = 30.0,
-    progress: bool = True,
     device: str | None = None,
-    threads: int = 1,
+    **options,
 ) -> Run:
     """Train the network to predict δ of some halos from all their neighbours.
 
@@ -133,11 +118,8 @@ def train_halos(
         recipe: steps, batch (centre halos per step), schedule; its `augmentation` is not used.
         hidden: width of the hidden layers.
         seed: decides weights, batches and rotations.
-        checkpoint: file to resume from where it exists and to save to; None saves nothing.
-        checkpoint_every: seconds between two saves.
-        progress: show loss, speed and time left.
         device: "cpu", "cuda", or None for the GPU where there is one.
-        threads: of one step's arithmetic on the CPU.
+        **options: checkpoint, progress and the like, of `symlib.training_loop.walk`.
 
     Returns:
         A `symlib.training.Run`; its history rows also hold `components`, the number not silenced.
@@ -148,10 +130,10 @@ def train_halos(
         NonFiniteLoss: the loss became NaN or infinite; the last good checkpoint stays.
     """
     rows = torch.as_tensor(np.asarray(rows), dtype=torch.int64)
-    check_centres(graph, rows)
+    if len(torch.unique(rows)) < len(rows) or rows.min() < 0 or rows.max() >= graph.num_nodes:
+        raise InputError(f"rows: distinct numbers of halos, from 0 to {graph.num_nodes - 1}")
     if len(rows) < recipe.batch:
         raise InputError(f"rows: {len(rows)} halos, fewer than a batch of {recipe.batch}")
-    check_threads(threads)
     place = device_of(device)
     network = halo_network(hidden, seed, graph.num_edges / graph.num_nodes).to(place)
     return walk(
@@ -159,10 +141,7 @@ def train_halos(
         Run(network, recipe, seed),
         _fingerprint(graph, rows),
         label="train halos",
-        checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
-        progress=progress,
-        threads=threads,
+        **options,
     )
 
 
@@ -177,16 +156,12 @@ class _Loop(Loop):
         usual = run.recipe.batch * degrees.mean() + 2.5 * run.recipe.batch**0.5 * degrees.std()
         self.room = _up(int(usual), _ROUND)
 
-    def objective(self, sent, received, apart, receiver, real, y, alpha):
-        # The last receiver collects what padding sends.
+    def objective(self, received, sent, apart, receiver, real, y, alpha):
         network = self.run.network
         with torch.autocast(self.place.type, torch.bfloat16, enabled=self.bfloat16):
-            raw = network.edge_model(torch.cat([received[receiver], sent, apart], dim=1))
-            raw = raw.float() * real[:, None]
-            pooled = raw.new_zeros(len(received), raw.shape[1]).index_add(0, receiver, raw)
-            predicted = network.node_model(torch.cat([received, pooled], dim=1))
+            predicted, raw = network(received, sent, apart, receiver)
         prediction = prediction_loss(predicted[:-1].float(), y)
-        messages = raw.abs().sum() / real.sum()
+        messages = (raw.abs().sum(dim=1) * real).sum() / real.sum()
         total = prediction + alpha * messages + WEIGHT_PENALTY * weight_penalty(network)
         return total, torch.stack([prediction.detach(), messages.detach()])
 
@@ -196,46 +171,34 @@ class _Loop(Loop):
         return tuple(tensor.to(self.place) for tensor in tensors)
 
     def _padded(self, centres: Tensor, rng) -> tuple[Tensor, ...]:
-        graph = self.hoods.graph
-        edges = self.hoods.edges_of(centres)
-        count = len(edges)
+        received, sent, apart, receiver = self.hoods.inputs(centres)
+        count = len(receiver)
         room = self.room if count <= self.room else _up(count, 8 * _ROUND)
-        receiver = torch.full((room,), len(centres))
-        receiver[:count] = torch.repeat_interleave(
-            torch.arange(len(centres)), self.hoods.degrees(centres)
+        turns = torch.from_numpy(ortho_group.rvs(3, len(centres), rng)).float()
+        each, spare = turns[receiver], (0, 0, 0, room - count)
+        # One more receiver, the last, collects what padding sends.
+        return (
+            pad(_turned(received, turns), (0, 0, 0, 1)),
+            pad(_turned(sent, each), spare),
+            pad(_turned(apart, each), spare),
+            pad(receiver, spare[2:], value=len(centres)),
+            (torch.arange(room) < count).float(),
+            self.hoods.graph.y[centres],
         )
-        turns = _rotations(rng, len(centres))
-        received = torch.zeros(len(centres) + 1, FEATURES)
-        received[:-1] = _turned(graph.x[centres], turns)
-        sent, apart = torch.zeros(room, FEATURES), torch.zeros(room, 3)
-        each = turns[receiver[:count]]
-        sent[:count] = _turned(graph.x[graph.edge_index[0, edges]], each)
-        apart[:count] = torch.einsum("kab,kb->ka", each, graph.edge_attr[edges])
-        real = (torch.arange(room) < count).float()
-        return sent, received, apart, receiver, real, graph.y[centres]
 
     def turn(self, adam) -> None:
         """Turn messages to their principal axes and silence those that say next to nothing."""
         network = self.run.network
-        batch = self.hoods.batch(self.rows[:: max(1, len(self.rows) // TURN_CENTRES)])
-        batch = batch.to(self.place)
-
-        def raw():
-            return network.messages(batch.x, batch.edge_index, batch.edge_attr)
-
-        sparsify(network, raw, adam, SILENT)
+        some = self.hoods.inputs(self.rows[:: max(1, len(self.rows) // TURN_CENTRES)])
+        some = [tensor.to(self.place) for tensor in some]
+        sparsify(network, lambda: network.messages(*some), adam, SILENT)
 
     def remarks(self) -> dict:
         return {"components": speaking(self.run.network)}
 
 
-def _rotations(rng, count: int) -> Tensor:
-    """Random rotations and reflections, uniform, shape [count, 3, 3]."""
-    q, r = np.linalg.qr(rng.standard_normal((count, 3, 3)))
-    return torch.from_numpy((q * np.sign(np.einsum("kaa->ka", r))[:, None, :]).astype(np.float32))
-
-
 def _turned(x: Tensor, turns: Tensor) -> Tensor:
+    """Vectors turned, which are the first three columns, and what else there is."""
     return torch.cat([torch.einsum("kab,kb->ka", turns, x[:, :3]), x[:, 3:]], dim=1)
 
 

@@ -14,101 +14,76 @@ as a snapshot's, whole or thinned at random.
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from symlib.cosmology.catalogue import Catalogue
-from symlib.cosmology.halos import tree_of
-from symlib.cosmology.overdensity import RADIUS, overdensity
+from symlib.cosmology.catalogue import Catalogue, check_inside
+from symlib.cosmology.halos import overdensity, tree_of
 from symlib.errors import InputError
 
 BOX = 1000.0  # Mpc/h, of every Quijote simulation
 REDSHIFTS = {0: 3.0, 1: 2.0, 2: 1.0, 3: 0.5, 4: 0.0}  # of Quijote's snapshots
-_HEADER = [
-    ("groups", "i4"),
-    ("all_groups", "i4"),
-    ("ids", "i4"),
-    ("all_ids", "u8"),
-    ("files", "u4"),
-]
-_COLUMNS = [
-    ("lengths", "i4", 1),
-    ("offsets", "i4", 1),
-    ("masses", "f4", 1),
-    ("positions", "f4", 3),
-    ("velocities", "f4", 3),
-    ("type_lengths", "i4", 6),
-    ("type_masses", "f4", 6),
-]
-_BYTES = 4 * sum(width for _, _, width in _COLUMNS)
+_HEADER = np.dtype("i4, i4, i4, u8, u4")
+_HEADER.names = ("groups", "all_groups", "ids", "all_ids", "files")
+_COLUMNS = {
+    "lengths": ("i4", 1),
+    "offsets": ("i4", 1),
+    "masses": ("f4", 1),
+    "positions": ("f4", 3),
+    "velocities": ("f4", 3),
+    "type_lengths": ("i4", 6),
+    "type_masses": ("f4", 6),
+}
+_BYTES = 4 * sum(width for _, width in _COLUMNS.values())
 _MOST_FILES = 100_000
 _NAME = re.compile(r"group_tab_(\d+)\.(\d+)$")
 
 
-@dataclass(frozen=True)
-class Groups:
-    """The groups of a snapshot, units converted.
-
-    positions: shape [halos, 3], Mpc/h. velocities: [halos, 3], peculiar, km/s. masses:
-    [halos], h⁻¹ M☉. lengths: particles, [halos]. particle_mass: h⁻¹ M☉. snapshot: its number.
-    redshift: dimensionless. files: how many were read.
-    """
-
-    positions: np.ndarray
-    velocities: np.ndarray
-    masses: np.ndarray
-    lengths: np.ndarray
-    particle_mass: float
-    snapshot: int
-    redshift: float
-    files: int
-
-
-def read_groups(path: str | Path, redshift: float | None = None) -> Groups:
+def read_groups(path: str | Path, redshift: float | None = None) -> tuple[dict, dict]:
     """Read all group files of a snapshot.
 
     Args:
         path: the folder of the group files (groups_004, say), or the first of them.
         redshift: of the snapshot; Quijote's own for its number when None.
 
+    Returns:
+        What `Catalogue` takes of it, in its units: positions, velocities, masses and
+        particle_mass. And where it is from: simulation, snapshot, redshift and files.
+
     Raises:
         InputError: a file that is missing, truncated, or not in this format; sub-files that
             do not belong together; no groups at all; a snapshot of unknown redshift.
     """
     first, snapshot = _first_file(Path(path))
+    redshift = REDSHIFTS.get(snapshot) if redshift is None else redshift
     if redshift is None:
-        if snapshot not in REDSHIFTS:
-            raise InputError(f"redshift: give it; Quijote has no snapshot {snapshot} ({first})")
-        redshift = REDSHIFTS[snapshot]
+        raise InputError(f"redshift: give it; Quijote has no snapshot {snapshot} ({first})")
     header, part = _read_file(first)
-    parts = [part]
+    count, parts = header["all_groups"], [part]
     for index in range(1, header["files"]):
-        other = first.with_name(f"{first.name.rsplit('.', 1)[0]}.{index}")
+        other = first.with_suffix(f".{index}")
         found, part = _read_file(other)
-        if (found["files"], found["all_groups"]) != (header["files"], header["all_groups"]):
+        if (found["files"], found["all_groups"]) != (header["files"], count):
             raise InputError(f"{other}: its header does not belong to {first.name}")
         parts.append(part)
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    if len(columns["masses"]) != header["all_groups"]:
-        raise InputError(
-            f"{first}: {header['all_groups']} groups are announced, and its {header['files']} "
-            f"files hold {len(columns['masses'])}"
-        )
-    if header["all_groups"] == 0:
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
+    lengths, masses = columns["lengths"], columns["masses"].astype(np.float64) * 1e10
+    if len(masses) != count:
+        raise InputError(f"{first}: {count} groups are announced, its files hold {len(masses)}")
+    if count == 0:
         raise InputError(f"{first}: no groups at all")
-    masses = columns["masses"].astype(np.float64) * 1e10
-    return Groups(
-        positions=columns["positions"] / np.float32(1000),
-        velocities=columns["velocities"] * np.float32(1 + redshift),
-        masses=masses,
-        lengths=columns["lengths"],
-        particle_mass=_particle_mass(first, masses, columns["lengths"]),
-        snapshot=snapshot,
-        redshift=float(redshift),
-        files=int(header["files"]),
-    )
+    each = masses / np.maximum(lengths, 1)
+    if not (each.min() > 0 and each.max() < 1.01 * each.min() and lengths.min() > 0):
+        raise InputError(f"{first}: masses are not in proportion to numbers of particles; damaged?")
+    groups = {
+        "positions": columns["positions"] / np.float32(1000),
+        "velocities": columns["velocities"] * np.float32(1 + redshift),
+        "masses": masses,
+        "particle_mass": float(np.median(each)),
+    }
+    source = {"snapshot": snapshot, "redshift": float(redshift), "files": header["files"]}
+    return groups, {"simulation": "Quijote", **source}
 
 
 def read_quijote(
@@ -118,7 +93,6 @@ def read_quijote(
     particles: np.ndarray | None = None,
     box: float = BOX,
     redshift: float | None = None,
-    workers: int = -1,
 ) -> Catalogue:
     """A Quijote group catalogue with δ.
 
@@ -128,7 +102,6 @@ def read_quijote(
         particles: positions of the dark matter, Mpc/h, shape [n, 3], whole or thinned at
             random; δ is counted within 20 Mpc/h. Give this or `delta`.
         box: side, Mpc/h.
-        workers: threads for counting.
 
     Raises:
         InputError: as `read_groups`; neither or both of delta and particles; columns that
@@ -136,34 +109,26 @@ def read_quijote(
     """
     if (delta is None) == (particles is None):
         raise InputError("delta: give either delta or particles; the group files have no δ")
-    groups = read_groups(path, redshift)
-    # A position in float32 may be rounded up to the box's far face, which is the near one.
-    positions = np.where(groups.positions == np.float32(box), 0, groups.positions)
-    if particles is not None:
-        particles = np.asarray(particles)
-        if particles.ndim != 2 or particles.shape[1] != 3 or not len(particles):
-            raise InputError(f"particles: shape [n, 3] is needed, got {particles.shape}")
-        if not np.isfinite(particles).all():
-            raise InputError("particles: some positions are NaN or infinite")
-        if particles.min() < 0 or particles.max() > box:
-            raise InputError(f"particles: outside the box [0, {box:g}] Mpc/h; kpc/h perhaps?")
-        if positions.min() < 0 or positions.max() >= box:
-            raise InputError(f"positions: outside the box [0, {box:g}) Mpc/h; see the box")
-        delta = overdensity(positions, tree_of(particles, box), RADIUS, workers)
-    source = {"simulation": "Quijote", "snapshot": groups.snapshot, "redshift": groups.redshift}
-    source |= {"files": groups.files, "delta": "given" if particles is None else "counted"}
+    groups, source = read_groups(path, redshift)
+    source["delta"] = "given" if particles is None else "counted"
     try:
-        return Catalogue(
-            box=float(box),
-            positions=positions,
-            velocities=groups.velocities,
-            masses=groups.masses,
-            delta=delta,
-            particle_mass=groups.particle_mass,
-            provenance=source,
-        )
+        groups["positions"] = _wrapped("positions", groups["positions"], box)
+        if particles is not None:
+            tree = tree_of(_wrapped("particles", particles, box), box)
+            delta = overdensity(groups["positions"], tree)
+        return Catalogue(box=float(box), delta=delta, provenance=source, **groups)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _wrapped(name: str, positions, box: float) -> np.ndarray:
+    """Checked positions, those on the far face on the near one: float32 may round up to it."""
+    positions = np.asarray(positions)
+    if positions.ndim != 2 or positions.shape[1] != 3 or not len(positions):
+        raise InputError(f"{name}: shape [n, 3] is needed, got {positions.shape}")
+    positions = np.where(positions == np.float32(box), 0, positions)
+    check_inside(name, positions, box)
+    return positions
 
 
 def _first_file(path: Path) -> tuple[Path, int]:
@@ -190,40 +155,27 @@ def _read_file(path: Path) -> tuple[dict, dict]:
         raise InputError(f"{path}: no such file; a catalogue needs all its sub-files") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
-    if len(content) < 24:
-        raise InputError(f"{path}: truncated, or no group file: {len(content)} bytes")
-    order, header = _header(path, content)
-    count, body = header["groups"], len(content) - 24
-    if body < count * _BYTES:
-        raise InputError(f"{path}: truncated: {count} groups are announced, room for fewer")
+    start = _HEADER.itemsize
+    order, header = _header(path, content[:start])
+    count, body = header["groups"], len(content) - start
     # A star-formation rate and a type may follow, four bytes each.
     if body not in [count * (_BYTES + extra) for extra in (0, 4, 8)]:
-        raise InputError(f"{path}: {body} bytes after the header do not fit {count} groups")
-    columns, start = {}, 24
-    for name, kind, width in _COLUMNS:
+        raise InputError(
+            f"{path}: truncated, or no group file: {count} groups do not fit {body} bytes"
+        )
+    columns = {}
+    for name, (kind, width) in _COLUMNS.items():
         values = np.frombuffer(content, order + kind, count * width, start)
         start += values.nbytes
-        shape = (count, width) if width > 1 else (count,)
-        columns[name] = values.astype(kind).reshape(shape)
+        columns[name] = values.reshape(count, width) if width > 1 else values
     return header, columns
 
 
 def _header(path: Path, content: bytes) -> tuple[str, dict]:
     """The byte order in which the header makes sense, and its numbers."""
-    for order in "<>":
-        record = np.frombuffer(content, [(name, order + kind) for name, kind in _HEADER], 1)[0]
-        header = {name: int(record[name]) for name, _ in _HEADER}
-        groups, everything = header["groups"], header["all_groups"]
-        if 0 <= groups <= everything and 1 <= header["files"] <= _MOST_FILES:
+    for order in "<>" if len(content) == _HEADER.itemsize else "":
+        values = np.frombuffer(content, _HEADER.newbyteorder(order))[0].tolist()
+        header = dict(zip(_HEADER.names, values, strict=True))
+        if 0 <= header["groups"] <= header["all_groups"] and 1 <= header["files"] <= _MOST_FILES:
             return order, header
-    raise InputError(f"{path}: no group file: its header makes no sense in either byte order")
-
-
-def _particle_mass(path: Path, masses: np.ndarray, lengths: np.ndarray) -> float:
-    """Mass over number of particles, which must be the same for every group."""
-    if not np.isfinite(masses).all() or (masses <= 0).any() or (lengths < 1).any():
-        raise InputError(f"{path}: groups with no mass or no particles; no group file, or damaged")
-    each = masses / lengths
-    if each.max() > 1.01 * each.min():
-        raise InputError(f"{path}: groups' masses are not in proportion to their particles")
-    return float(np.median(each))
+    raise InputError(f"{path}: truncated, or no group file: its header makes no sense")

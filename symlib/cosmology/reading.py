@@ -12,6 +12,7 @@ receiver's own in 300 km/s; e1, the summed message.
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from torch_geometric.data import Data
 
@@ -24,7 +25,8 @@ from symlib.cosmology.composition import (
     compose,
     refit_composed,
 )
-from symlib.cosmology.halo_graphs import LENGTH, LINKING, Neighbourhoods
+from symlib.cosmology.halo_graphs import LENGTH, Neighbourhoods
+from symlib.cosmology.neighbours import LINKING
 from symlib.cosmology.network import HaloNetwork
 from symlib.errors import InputError
 from symlib.symbolic.expressions import symbol
@@ -69,105 +71,71 @@ def survey(network: HaloNetwork, graph: Data, centres: int = 128) -> Survey:
     Raises:
         InputError: every message component is constant, so training failed.
     """
-    hoods = Neighbourhoods.of(graph)
-    everyone = torch.arange(graph.num_nodes)
-    top = _most_significant(network, hoods, everyone[:: max(1, graph.num_nodes // 512)])
-    message = torch.empty(graph.num_edges, dtype=torch.float64)
-    predicted, pooled = [], []
+    hoods, everyone = Neighbourhoods.of(graph), torch.arange(graph.num_nodes)
     # Silenced components are zero on every edge.
     speaking = torch.where((network.edge_model[-1].weight != 0).any(dim=1))[0]
     sums = torch.zeros(3, len(speaking), dtype=torch.float64)
+    predicted, message = [], []
     with torch.no_grad():
-        for batch in hoods.batches(everyone, centres):
-            found, raw = network(batch.x, batch.edge_index, batch.edge_attr, batch.batch_size)
-            message[batch.e_id] = raw[:, top].double()
-            at = batch.edge_index[1]
-            sum_here = torch.zeros(batch.batch_size, dtype=torch.float64)
-            pooled.append(sum_here.index_add(0, at, raw[:, top].double()))
+        some = everyone[:: max(1, graph.num_nodes // 512)]
+        top = int(network.messages(*hoods.inputs(some)).std(dim=0).argmax())
+        for part in torch.split(everyone, centres):
+            found, raw = network(*hoods.inputs(part))
+            predicted.append(found[:, 0].double())
+            message.append(raw[:, top].double())
             raw = raw[:, speaking].double()
             sums += torch.stack([torch.ones_like(raw), raw, raw**2]).sum(dim=1)
-            predicted.append(found[:, 0].double())
     count, first, second = sums
     spread = torch.zeros(network.rule.components, dtype=torch.float64)
     spread[speaking] = (second / count - (first / count) ** 2).clamp(min=0).sqrt()
-    values, pooled = torch.cat(predicted), torch.cat(pooled)
-    together = ((pooled - pooled.mean()) * (values - values.mean())).sum()
-    unit = (1.0 if float(together) >= 0 else -1.0) / float(spread[top])
-    return Survey(
-        np.sort(spread.numpy())[::-1].copy(),
-        (unit * message).numpy(),
-        (unit * pooled).numpy(),
-        values.numpy(),
-    )
-
-
-def _most_significant(network: HaloNetwork, hoods: Neighbourhoods, centres) -> int:
-    batch = hoods.batch(centres)
-    with torch.no_grad():
-        spread = network.messages(batch.x, batch.edge_index, batch.edge_attr).std(dim=0)
-    if not float(spread.max()) > 0:
+    if not float(spread[top]) > 0:
         raise InputError("network: no message component varies; train it for longer")
-    return int(spread.argmax())
+    predicted, message = torch.cat(predicted).numpy(), torch.cat(message).numpy()
+    message /= float(spread[top])
+    pooled = np.bincount(graph.edge_index[1], message, graph.num_nodes)
+    sign = np.sign(np.cov(pooled, predicted)[0, 1]) or 1.0
+    return Survey(np.sort(spread.numpy())[::-1], sign * message, sign * pooled, predicted)
 
 
-@dataclass(frozen=True)
-class Kernel:
-    """φᵉ₁ against separation.
+def kernel(seen: Survey, graph: Data, shells: int = 25, classes: int = 3) -> pd.DataFrame:
+    """φᵉ₁ against separation, for classes of sender mass with equal numbers of edges.
 
-    edges: of the shells, Mpc/h, shape [shells + 1]. masses: limits of the senders' mass classes,
-    10¹⁴ h⁻¹ M☉, shape [classes + 1]. middle, low, high: median and quartiles, NaN where a shell
-    is empty, shape [classes, shells].
+    Returns:
+        Quartiles, columns 0.25, 0.5 and 0.75, of each class of mass (10¹⁴ h⁻¹ M☉) and shell of
+        separation (Mpc/h), the row's two intervals; NaN where a shell has fewer than ten edges.
     """
-
-    edges: np.ndarray
-    masses: np.ndarray
-    middle: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @property
-    def half_radius(self) -> float:
-        """Where the median message falls to half of its way down, Mpc/h; mean over classes.
-
-        From its largest value to that at the largest separations; a top-hat of 20 Mpc/h that
-        was smoothed symmetrically gives 20.
-        """
-        found = []
-        centres = (self.edges[1:] + self.edges[:-1]) / 2
-        for curve in self.middle:
-            known = np.isfinite(curve)
-            x, y = centres[known], curve[known]
-            if len(x) < 4:
-                continue
-            half = (y[: len(y) // 4].max() + np.median(y[-len(y) // 4 :])) / 2
-            below = np.flatnonzero((y[1:] < half) & (y[:-1] >= half))
-            if len(below):
-                k = below[0]
-                found.append(x[k] + (y[k] - half) / (y[k] - y[k + 1]) * (x[k + 1] - x[k]))
-        return float(np.mean(found)) if found else float("nan")
+    r = graph.edge_attr.norm(dim=1).double().numpy() * LENGTH
+    mass = graph.x[graph.edge_index[0], 3].double().numpy()
+    limits = (
+        np.quantile(mass, np.linspace(0, 1, classes + 1)),
+        np.linspace(0, max(LINKING, r.max()), shells + 1),
+    )
+    groups = []
+    for values, edges in zip((mass, r), limits, strict=True):
+        edges[-1] = np.nextafter(edges[-1], np.inf)
+        groups.append(pd.cut(values, edges, right=False, duplicates="drop"))
+    found = pd.Series(seen.message).groupby(groups, observed=False)
+    return found.quantile([0.25, 0.5, 0.75]).unstack().where(found.size() >= 10)
 
 
-def kernel(seen: Survey, graph: Data, shells: int = 25, classes: int = 3) -> Kernel:
-    """Bin φᵉ₁ by separation, for classes of sender mass with equal numbers of edges.
+def half_radius(found: pd.DataFrame) -> float:
+    """Where the median of `kernel` falls to half of its way down, Mpc/h; a mean over classes.
 
-    Raises:
-        InputError: a survey of another graph.
+    From its largest value to that at the largest separations; a top-hat of 20 Mpc/h that
+    was smoothed symmetrically gives 20. NaN where it does not fall.
     """
-    if len(seen.message) != graph.num_edges:
-        raise InputError("seen: a survey of another graph")
-    r = graph.edge_attr.norm(dim=1).numpy().astype(np.float64) * LENGTH
-    mass = graph.x[graph.edge_index[0], 3].numpy().astype(np.float64)
-    edges = np.linspace(0, max(LINKING, r.max()), shells + 1)
-    masses = np.quantile(mass, np.linspace(0, 1, classes + 1))
-    shell = np.clip(np.digitize(r, edges) - 1, 0, shells - 1)
-    group = np.clip(np.digitize(mass, masses) - 1, 0, classes - 1)
-    quartiles = np.full((3, classes, shells), np.nan)
-    for k in range(classes):
-        for s in range(shells):
-            inside = seen.message[(group == k) & (shell == s)]
-            if len(inside) >= 10:
-                quartiles[:, k, s] = np.percentile(inside, [25, 50, 75])
-    return Kernel(edges, masses, quartiles[1], quartiles[0], quartiles[2])
+    radii = []
+    for _, curve in found[0.5].groupby(level=0, observed=False):
+        curve = curve.droplevel(0).dropna()
+        x, y = np.array([shell.mid for shell in curve.index]), curve.to_numpy()
+        if len(x) < 4:
+            continue
+        half = (y[: len(y) // 4].max() + np.median(y[-len(y) // 4 :])) / 2
+        below = np.flatnonzero((y[1:] < half) & (y[:-1] >= half))
+        if len(below):
+            k = below[0]
+            radii.append(x[k] + (y[k] - half) / (y[k] - y[k + 1]) * (x[k + 1] - x[k]))
+    return float(np.mean(radii)) if radii else float("nan")
 
 
 @dataclass(frozen=True)
@@ -216,8 +184,6 @@ def read_equations(
     Raises:
         InputError, MissingEngine: as `symlib.symbolic.regress`.
     """
-    if len(seen.message) != graph.num_edges:
-        raise InputError("seen: a survey of another graph")
     rng = np.random.default_rng(seed)
     rows = np.asarray(rows)
     options = dict(engine=engine, seed=seed, budget=budget, progress=progress)

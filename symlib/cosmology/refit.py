@@ -11,11 +11,10 @@ so drawing halos one by one would call the constants better known than they are.
 """
 
 import dataclasses
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from symlib.cosmology.formulas import (
     FIRST_GUESS,
@@ -28,7 +27,7 @@ from symlib.cosmology.formulas import (
     paper_constants,
     to_free,
 )
-from symlib.cosmology.neighbours import Features, PairSums
+from symlib.cosmology.neighbours import Features
 from symlib.errors import InputError
 from symlib.symbolic.refit import soft_fit
 
@@ -39,82 +38,52 @@ _SPREAD = 0.3  # of a random start, in logarithms
 
 @dataclass(frozen=True)
 class Refitted:
-    """A formula's constants and errors.
+    """A formula's constants and how well they are known.
 
     Args:
         formula: its name.
         constants: C1, C2, ... to their values; units as in `symlib.cosmology.formulas`.
         identified: what the data determine of them (`formulas.identified`), half_radius in
             Mpc/h among it.
-        error_fit, error_test: mean |δ − δ̂| of the halos fitted and of those held out (None
-            without any).
         standard_errors: of every constant and every identified combination; 0 for a constant
-            that is fixed; None without bootstrap.
+            that is fixed; empty without bootstrap.
         starts: mean |δ − δ̂| that each start ended at, in the order tried.
-        seconds: wall time.
     """
 
     formula: str
     constants: dict[str, float]
     identified: dict[str, float]
-    error_fit: float
-    error_test: float | None
-    standard_errors: dict[str, float] | None
+    standard_errors: dict[str, float]
     starts: tuple[float, ...]
-    seconds: float
 
     @property
     def values(self) -> np.ndarray:
         """The constants as an array, in order."""
         return np.array(list(self.constants.values()))
 
-    @property
-    def half_radius(self) -> float | None:
-        """Where the kernel falls to half, Mpc/h; None for a formula without one."""
-        return self.identified.get("half_radius")
-
-    def error(self, features: Features, rows=None) -> float:
-        """mean |δ − δ̂| of other halos, or of some rows of them, with these constants."""
+    def error(self, features: Features, rows=slice(None)) -> float:
+        """Mean |δ − δ̂|, dimensionless, over all halos or some rows of them."""
         return mean_error(self.formula, features, self.values, rows)
 
 
-def mean_error(formula, features: Features, constants, rows=None) -> float:
-    """mean |δ − δ̂|, dimensionless, over all halos or over some rows of them."""
-    residual = get_formula(formula)(features, constants) - features.delta
-    return float(np.abs(residual if rows is None else residual[rows]).mean())
+def mean_error(name: str, features: Features, constants, rows=slice(None)) -> float:
+    """Mean |δ − δ̂| of a formula, dimensionless, over all halos or some rows of them."""
+    residual = get_formula(name)(features, constants) - features.delta
+    return float(np.abs(residual[rows]).mean())
 
 
-def held_out(count: int, seed: int, share: float = 0.2) -> np.ndarray:
-    """Which halos to hold out: a random share of them, shape [count], bool.
-
-    Raises:
-        InputError: a share that leaves nothing to fit or to test.
-    """
-    chosen = round(share * count)
-    if not 0 < chosen < count:
-        raise InputError(f"share: {share!r} of {count} halos leaves none to fit or none to test")
-    mask = np.zeros(count, bool)
-    mask[np.random.default_rng(seed).permutation(count)[:chosen]] = True
-    return mask
-
-
-def blocks_of(features: Features, side: float = BLOCK) -> np.ndarray:
-    """The cubic block of the box that each halo lies in, shape [halos], int64.
-
-    Blocks tile the box, each about `side` Mpc/h wide, two along an axis at the least.
-    """
-    along = max(2, round(features.box / side))
+def blocks_of(features: Features) -> np.ndarray:
+    """Cubic blocks, about `BLOCK` wide, tile the box: each halo's, shape [halos], int64."""
+    along = max(2, round(features.box / BLOCK))
     cell = np.minimum((features.positions / features.box * along).astype(np.int64), along - 1)
     return np.ravel_multi_index(cell.T, (along,) * 3)
 
 
 def refit(
-    formula: str | Formula,
+    name: str,
     features: Features,
-    rows=None,
-    test_rows=None,
+    fitted: np.ndarray | None = None,
     *,
-    starts: Sequence[Sequence[float]] = (),
     random_starts: int = 4,
     bootstrap: int = 0,
     seed: int = 0,
@@ -124,77 +93,48 @@ def refit(
     Neighbours are all halos, whether chosen or not: only the δ of the others is unknown.
 
     Args:
-        formula: of Table 6, or its name.
-        features: of `symlib.cosmology.neighbours.features`, exact or tabulated.
-        rows: halos to fit, indices or a mask; all when None.
-        test_rows: halos to test on.
-        starts: constants to start from, e.g. those that symbolic regression gave, beside the
-            paper's (a first guess where the paper has none).
-        random_starts: further starts, the paper's constants moved by about 30%.
+        name: of a formula of Table 6.
+        features: of `symlib.cosmology.neighbours.features`.
+        fitted: which halos to fit, shape [halos], bool; all when None.
+        random_starts: beside the paper's constants (a first guess where the paper has none),
+            those constants moved by about 30%.
         bootstrap: resamplings for the standard errors; 0 gives none.
         seed: of random starts and of the bootstrap.
 
     Raises:
-        InputError: rows that do not exist, fewer halos than constants, or a start that the
-            formula refuses.
+        UnknownChoice: no formula of that name.
+        InputError: fewer halos than constants.
     """
-    began = time.perf_counter()
-    formula = get_formula(formula)
-    rows = _rows("rows", rows, len(features))
-    if len(rows) <= len(formula.names):
-        raise InputError(
-            f"rows: {len(rows)} halos cannot fix {len(formula.names)} constants of {formula.name}"
-        )
-    test_rows = None if test_rows is None else _rows("test_rows", test_rows, len(features))
+    formula = get_formula(name)
+    rows = np.arange(len(features)) if fitted is None else np.flatnonzero(fitted)
+    if len(rows) <= formula.count:
+        raise InputError(f"catalogue: {len(rows)} halos cannot fix the constants of {name}")
     rng = np.random.default_rng(seed)
-    exact, fast = features, features
-    if isinstance(features.sums, PairSums):
-        fast = dataclasses.replace(features, sums=features.sums.table)
+    fast = dataclasses.replace(features, sums=features.sums.table)
     ends = [
         _descend(formula, fast, rows, start, np.ones(len(rows)), SOFTNESS)
-        for start in _starts(formula, starts, random_starts, rng)
+        for start in _starts(name, random_starts, rng)
     ]
     free, _ = min(ends, key=lambda end: end[1])
-    constants = from_free(formula.name, free)
-    errors = None
-    if bootstrap:
-        errors = _standard_errors(formula, fast, rows, free, bootstrap, rng)
+    constants = from_free(name, free)
     return Refitted(
-        formula.name,
+        name,
         dict(zip(formula.names, map(float, constants), strict=True)),
-        identified(formula.name, constants),
-        mean_error(formula, exact, constants, rows),
-        None if test_rows is None else mean_error(formula, exact, constants, test_rows),
-        errors,
+        identified(name, constants),
+        _standard_errors(formula, fast, rows, free, bootstrap, rng),
         tuple(loss for _, loss in ends),
-        time.perf_counter() - began,
     )
 
 
-def _rows(name: str, rows, count: int) -> np.ndarray:
-    if rows is None:
-        return np.arange(count)
-    rows = np.asarray(rows)
-    if rows.dtype == bool and rows.shape == (count,):
-        rows = np.flatnonzero(rows)
-    if rows.ndim != 1 or rows.dtype.kind not in "iu" or len(rows) == 0:
-        raise InputError(f"{name}: indices of halos or a mask of shape [{count}] with some of them")
-    if rows.min() < 0 or rows.max() >= count:
-        raise InputError(f"{name}: {rows.min()} to {rows.max()}, but there are {count} halos")
-    return rows
-
-
-def _starts(formula: Formula, given, random: int, rng) -> list[np.ndarray]:
-    known = [paper_constants(row) for row in PAPER if row.startswith(formula.name)]
-    if formula.name in FIRST_GUESS:
-        known = [FIRST_GUESS[formula.name]]
-    free = [to_free(formula.name, constants) for constants in [*given, *known]]
-    centre = free[len(given)]
-    if len(centre) == 1:
+def _starts(name: str, random: int, rng) -> list[np.ndarray]:
+    known = [FIRST_GUESS[name]] if name in FIRST_GUESS else []
+    known += [paper_constants(row) for row in PAPER if row.startswith(name)]
+    free = [to_free(name, constants) for constants in known]
+    if len(free[0]) == 1:
         return free
-    moves = _SPREAD * rng.normal(size=(random, len(centre)))
-    moved, logs = centre * np.exp(moves), logged(formula.name)
-    moved[:, logs] = centre[logs] + moves[:, logs]
+    moves = _SPREAD * rng.normal(size=(random, len(free[0])))
+    moved, logs = free[0] * np.exp(moves), logged(name)
+    moved[:, logs] = free[0][logs] + moves[:, logs]
     return [*free, *moved]
 
 
@@ -222,9 +162,6 @@ def _standard_errors(formula: Formula, features: Features, rows, free, times: in
         constants = from_free(formula.name, end)
         named = dict(zip(formula.names, constants, strict=True))
         drawn.append(named | identified(formula.name, constants))
-    columns = {key: np.array([one[key] for one in drawn]) for key in drawn[0]}
     # What is kept has no error, and rounding shall not give it one.
-    return {
-        key: float(values.std(ddof=min(1, times - 1))) if np.ptp(values) else 0.0
-        for key, values in columns.items()
-    }
+    drawn = pd.DataFrame(drawn)
+    return (drawn.std() * (drawn.nunique() > 1)).to_dict()

@@ -13,8 +13,6 @@ Lengths are comoving Mpc/h. Momenta are a² dx/dt in units of H0, so the velocit
 """
 
 import dataclasses
-import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from symlib.cosmology.archive import write_arrays
+from symlib.cosmology.archive import read_arrays, write_arrays
+from symlib.cosmology.catalogue import CRITICAL_DENSITY
 from symlib.cosmology.gravity import pull
-from symlib.cosmology.linear import CRITICAL_DENSITY, cosmology, linear_field, linear_growth, start
+from symlib.cosmology.halos import Particles
+from symlib.cosmology.linear import cosmology, linear_field, linear_growth, start
 from symlib.errors import InputError
 
 HUBBLE = 100.0  # km/s per Mpc/h
@@ -81,20 +81,6 @@ class Universe:
         return CRITICAL_DENSITY * float(cosmology().Omega_m) * spacing**3
 
 
-@dataclass(frozen=True)
-class Particles:
-    """Dark matter at a = 1.
-
-    positions: shape [particles, 3], Mpc/h, in [0, box). velocities: [particles, 3], peculiar,
-    km/s. mass: of one particle, h⁻¹ M☉. box: Mpc/h. Both arrays are float32.
-    """
-
-    positions: np.ndarray
-    velocities: np.ndarray
-    mass: float
-    box: float
-
-
 @jax.jit
 def _move(positions, momenta, drift, box):
     return jnp.mod(positions + drift * momenta, box)
@@ -113,7 +99,7 @@ def steps_of(universe: Universe) -> tuple[np.ndarray, np.ndarray]:
         the first and the last are half steps.
     """
     a = np.linspace(universe.a_start, 1.0, universe.steps + 1)
-    grown, pace, _, _ = linear_growth(a)
+    grown, pace = linear_growth(a)
     middle_pace = linear_growth((a[1:] + a[:-1]) / 2)[1]
     drifts = np.diff(grown) / middle_pace
     kicks = np.diff(np.concatenate([pace[:1], middle_pace, pace[-1:]])) / grown
@@ -135,44 +121,27 @@ def simulate(
         InputError: the checkpoint is of another universe, or damaged.
     """
     checkpoint = None if checkpoint is None else Path(checkpoint)
+    settings, done = dataclasses.asdict(universe), 0
     drifts, kicks = steps_of(universe)
-    done = 0
     if checkpoint is not None and checkpoint.exists():
-        positions, momenta, done = _read_checkpoint(checkpoint, universe)
+        facts, state = read_arrays(checkpoint)
+        if facts.get("universe") != settings:
+            raise InputError(f"checkpoint {checkpoint}: of another universe; remove it")
+        positions, momenta, done = state["positions"], state["momenta"], facts["done"]
     else:
         field = linear_field(universe.box, universe.particles, universe.seed)
         positions, momenta = start(field, universe.box, universe.a_start)
         momenta = _add(momenta, pull(positions, universe.box, universe.mesh), kicks[0])
-    bar = tqdm(total=universe.steps, initial=done, desc="gravity", disable=not progress)
-    with bar:
-        for step in range(done, universe.steps):
-            positions = _move(positions, momenta, drifts[step], universe.box)
-            force = pull(positions, universe.box, universe.mesh)
-            momenta = jax.block_until_ready(_add(momenta, force, kicks[step + 1]))
-            bar.update()
-            if checkpoint is not None and (step + 1) % _CHECKPOINT_EVERY == 0:
-                _write_checkpoint(checkpoint, universe, positions, momenta, step + 1)
+    steps = range(done, universe.steps)
+    for step in tqdm(steps, "gravity", universe.steps, initial=done, disable=not progress):
+        positions = _move(positions, momenta, drifts[step], universe.box)
+        force = pull(positions, universe.box, universe.mesh)
+        momenta = jax.block_until_ready(_add(momenta, force, kicks[step + 1]))
+        if checkpoint is not None and (step + 1) % _CHECKPOINT_EVERY == 0:
+            facts = {"universe": settings, "done": step + 1}
+            write_arrays(checkpoint, facts, positions=positions, momenta=momenta)
     found = np.array(positions)
     found[found >= np.float32(universe.box)] = 0.0
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     return Particles(found, HUBBLE * np.asarray(momenta), universe.particle_mass, universe.box)
-
-
-def _write_checkpoint(path, universe, positions, momenta, done):
-    arrays = {"positions": positions, "momenta": momenta, "done": done}
-    facts = np.array(json.dumps(dataclasses.asdict(universe)))
-    write_arrays(path, universe=facts, **{k: np.asarray(v) for k, v in arrays.items()})
-
-
-def _read_checkpoint(path, universe):
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            made_for = json.loads(str(archive["universe"]))
-            positions, momenta = archive["positions"], archive["momenta"]
-            done = int(archive["done"])
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"checkpoint {path}: damaged; remove it to start anew") from error
-    if made_for != dataclasses.asdict(universe):
-        raise InputError(f"checkpoint {path}: of another universe ({made_for}); remove it")
-    return jnp.asarray(positions), jnp.asarray(momenta), done
