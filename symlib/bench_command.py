@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from symlib.errors import InputError, NonFiniteLoss
-from symlib.json_output import writable, write
+from symlib.results import writable, write_record
 
 
 def add_arguments(commands) -> None:
@@ -47,7 +47,7 @@ def _bench_simulate(options) -> int:
         raise InputError(f"--systems: at least 1, got {options.systems}")
     writable(options.json)
     record = bench_simulate(**({} if options.systems is None else {"systems": options.systems}))
-    write(options.json, record)
+    write_record(options.json, record)
     print(format_bench(record))
     return 0
 
@@ -57,7 +57,7 @@ def _bench_training(options) -> int:
 
     writable(options.json)
     record = bench_training(law=options.law, model=options.model, limit=options.limit)
-    write(options.json, record)
+    write_record(options.json, record)
     print(table(record))
     return 0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from symlib import bench_command
 from symlib.cosmology import command
 from symlib.errors import InputError, MissingEngine, NonFiniteLoss
-from symlib.json_output import writable, write
+from symlib.results import writable, write_record
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -159,7 +159,7 @@ def _discover(options) -> int:
         progress=not options.quiet,
     )
     record = {**found.record, **facts}
-    write(options.json, record)
+    write_record(options.json, record)
     print(summary(record))
     return 0
 
@@ -211,7 +211,7 @@ def _raw(options) -> int:
             cache=options.cache or default_cache(),
             progress=not options.quiet,
         )
-        write(path, record)
+        write_record(path, record)
     print(raw_regression.summary(record))
     return 0
 

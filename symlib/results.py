@@ -12,6 +12,7 @@ import platform
 import shlex
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,8 +62,32 @@ def hardware() -> dict:
     return {"processor": _processor(), "cores": cores, "gpu": gpu}
 
 
-def write_record(path: str | Path, record: dict) -> Path:
+def writable(path: Path | None, option: str = "--json") -> None:
+    """Refuse a file that `write_record` could not write, before the work that it records.
+
+    Raises:
+        InputError: a folder, or no file can be made there; the message names the option.
+    """
+    if path is None or str(path) == "-":
+        return
+    if path.is_dir():
+        raise InputError(f"{option} {path}: is a folder; name a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise InputError(f"{option} {path}: cannot be written ({error})") from error
+
+
+def write_record(path: str | Path | None, record: dict) -> str | Path | None:
     """Write a record as JSON, whole or not at all.
+
+    Args:
+        path: the file; "-" is standard output, and None nowhere.
+        record: what it holds.
+
+    Returns:
+        `path`.
 
     Raises:
         InputError: the record holds something that is not plain JSON (NaN among it), or the
@@ -72,10 +97,14 @@ def write_record(path: str | Path, record: dict) -> Path:
         text = json.dumps({"format": FORMAT, **record}, indent=2, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"record {path}: not plain JSON values ({error})") from error
-    try:
-        return write_whole(Path(path), text + "\n")
-    except OSError as error:
-        raise InputError(f"record {path}: cannot be written ({error})") from error
+    if str(path) == "-":
+        print(text)
+    elif path is not None:
+        try:
+            write_whole(Path(path), text + "\n")
+        except OSError as error:
+            raise InputError(f"record {path}: cannot be written ({error})") from error
+    return path
 
 
 def read_record(path: str | Path) -> dict:
