@@ -6,7 +6,7 @@ import yaml
 from book_site import small_book
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from symlib.book import RenderFailed, chapter_names, find_root, render
+from symlib.book import BookFailed, chapter_names, find_root, render
 from symlib.contents import contents, read_chapters
 from symlib.errors import InputError
 from symlib.results import write_record
@@ -90,7 +90,7 @@ FRONT = [{"complexity": 3, "loss": 0.5, "score": 1.0, "equation": "dx*r"}]
 def test_a_part_of_a_page_that_cannot_be_made_fails_the_build(page, said, tmp_path):
     root = small_book(tmp_path, f"# Title\n\n{page}\n")
     write_record(root / "book" / "empty.json", {"law": "spring"})
-    with pytest.raises(RenderFailed, match=said):
+    with pytest.raises(BookFailed, match=said):
         render(root / "executed", tmp_path / "html", root=root)
 
 

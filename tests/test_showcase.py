@@ -6,7 +6,7 @@ import pytest
 import yaml
 from book_site import small_book
 
-from symlib.book import RenderFailed, chapter_names, find_root, render
+from symlib.book import BookFailed, chapter_names, find_root, render
 from symlib.errors import InputError
 from symlib.showcase import flaws, read_papers, showcase, shown_date
 
@@ -145,7 +145,7 @@ def test_a_sound_entry_has_no_flaws():
 def test_a_malformed_entry_fails_the_build(tmp_path):
     root = small_book(tmp_path, PAGE)
     written(root / "book", entry(), entry(title="Late", date="soon", colour="red"))
-    with pytest.raises(RenderFailed) as caught:
+    with pytest.raises(BookFailed) as caught:
         render(root / "executed", tmp_path / "html", root=root)
     said = str(caught.value)
     assert "entry 2 ('Late'), field date:" in said and "field colour: is unknown" in said
