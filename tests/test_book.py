@@ -8,6 +8,7 @@ import sys
 import nbformat
 import numpy as np
 import pytest
+from book_site import small_book
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from symlib.book import (
@@ -20,8 +21,10 @@ from symlib.book import (
     main,
     page_source,
     record_metrics,
+    render,
 )
 from symlib.errors import InputError
+from symlib.results import write_record
 
 
 def run(root, *sources, **options):
@@ -128,3 +131,33 @@ def test_a_picture_takes_its_text_along(tmp_path):
 def test_a_picture_without_its_own_text_is_refused(outputs, tmp_path):
     with pytest.raises(InputError, match="one figure"):
         page_source(executed(*outputs), tmp_path)
+
+
+FRONT = [{"complexity": 3, "loss": 0.5, "score": 1.0, "equation": "dx*r"}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("```{pareto-front} absent.json\n```", "absent.json: no such file"),
+        ("```{pareto-front} empty.json\n```", "empty.json: the record of one discovery"),
+    ],
+)
+def test_a_part_of_a_page_that_cannot_be_made_fails_the_build(page, said, tmp_path):
+    root = small_book(tmp_path, f"# Title\n\n{page}\n")
+    write_record(root / "book" / "empty.json", {"law": "spring"})
+    with pytest.raises(BookFailed, match=said):
+        render(root / "executed", tmp_path / "html", root=root)
+
+
+@pytest.mark.slow
+def test_parts_of_pages_are_made_from_files(tmp_path):
+    page = "# Title\n\n```{pareto-front} run.json\n```\n\n```{scoreboard-totals}\n```\n"
+    root = small_book(tmp_path, page)
+    facts = {"law": "spring", "dim": 2, "model": "l1", "complexity": 3}
+    write_record(root / "book" / "run.json", {**facts, "front": FRONT})
+    site = render(root / "executed", tmp_path / "html", root=root).parent
+    text = (site / "book" / "index.html").read_text(encoding="utf-8")
+    assert 'data-equation="dx*r"' in text and "spring-2, l1: 1 equations" in text
+    assert "Table 1: messages and forces" in text and "THEBE_JS_URL" not in text

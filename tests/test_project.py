@@ -14,6 +14,7 @@ from jupytext.compare import compare_notebooks
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from symlib.book import chapter_names
 from symlib.potentials import PairPotential, get_law
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,6 +98,31 @@ def test_contents_exist_and_every_page_is_listed():
     there = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
     there |= {f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.py")}
     assert sorted(listed) == sorted(there)
+
+
+def test_the_landing_page_has_the_times_that_the_chapters_say():
+    page = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \{doc\}`\.\./notebooks/(\w+)`.* \| (.+) \| (.+) \|$", page, re.M)
+    assert [name for name, _, _ in rows] == chapter_names(ROOT)
+    for name, read, run in rows:
+        text = (ROOT / "notebooks" / f"{name}.py").read_text(encoding="utf-8")
+        said = f"**Time to read:** {read}. **Time to run:** {run}"
+        assert said in " ".join(text.replace("\n#", "").split()), name
+
+
+def test_a_displayed_equation_on_a_page_can_be_referred_to():
+    for path in (ROOT / "book").glob("*.md"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        ends = [line for line in lines if line.startswith("$$")][1::2]
+        assert all(line.startswith("$$ (") for line in ends), path.name
+
+
+def test_no_page_is_configured_to_ask_another_host():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]["config"]
+    assert (ROOT / "book" / "_static" / config["mathjax_path"]).is_file()
+    assert config["nb_ipywidgets_js"] == {}
+    for name in (*config["html_js_files"], *config["html_css_files"]):
+        assert "http" not in (ROOT / "book" / "_static" / name).read_text(encoding="utf-8")
 
 
 def test_every_citation_is_in_the_bibliography():

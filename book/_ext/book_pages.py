@@ -2,7 +2,6 @@
 
     ```{showcase} papers.yml          the papers of that file, beside the page
     ```{scoreboard-totals}            how the paper's tables stand, from the records
-    ```{contents-with-times}          the chapters; each line of the body, `01_name: what for`
     ```{pareto-front} a/record.json   the front that a record holds, as an interactive figure
     ```{film} spring.json             a film under _static/film; :playing: shows it as a loop
 
@@ -81,19 +80,6 @@ class ScoreboardTotals(Written):
         return totals(read_board())
 
 
-class ContentsWithTimes(Written):
-    """The chapters with the time that each takes."""
-
-    has_content = True
-
-    def markdown(self) -> str:
-        from symlib.contents import contents, read_chapters
-
-        purposes = dict(line.split(":", 1) for line in self.content if ":" in line)
-        named = {name.strip(): purpose for name, purpose in purposes.items()}
-        return contents(read_chapters(Path(self.env.srcdir) / "notebooks", self.chapters()), named)
-
-
 class ParetoFront(FromFile):
     """The Pareto front of a record, which lies under the page's folder."""
 
@@ -154,7 +140,6 @@ def setup(app) -> dict:
     app.connect("html-page-context", without_thebe, priority=900)
     app.add_directive("showcase", Showcase)
     app.add_directive("scoreboard-totals", ScoreboardTotals)
-    app.add_directive("contents-with-times", ContentsWithTimes)
     app.add_directive("pareto-front", ParetoFront)
     app.add_directive("film", Film)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
