@@ -285,13 +285,13 @@ def render(
         status = subprocess.run(
             command,
             cwd=work / "source",
-            env={**os.environ, "LC_ALL": "C.UTF-8", "NO_COLOR": "1"},
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
             stdout=file,
             stderr=subprocess.STDOUT,
         ).returncode
     if status:
-        lines = log.read_text(encoding="utf-8").splitlines()
-        said = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-30:]
+        lines = re.sub(r"\x1b\[[\d;]*m", "", log.read_text(encoding="utf-8")).splitlines()
+        said = [line for line in lines if re.search("WARNING|ERROR|Error: ", line)] or lines[-30:]
         raise BookFailed("\n".join([*said, f"rendering the book failed; the whole log is {log}"]))
     shutil.rmtree(site, ignore_errors=True)
     os.replace(work / "_build" / "html", site)
