@@ -22,7 +22,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from symlib.errors import InputError, MissingEngine, UnknownChoice
@@ -156,14 +155,14 @@ def execute(
     # What papermill is given it adds to the page, which says the defaults itself.
     changes = {name: value for name, value in asked.items() if value != DEFAULTS[name]}
     # The kernel of this interpreter, whatever others are registered as `python3`.
-    kernels = os.path.join(sys.prefix, "share", "jupyter")
+    here = {METRICS_VARIABLE: str(metrics), "JUPYTER_PATH": f"{sys.prefix}/share/jupyter"}
     for number, name in enumerate(wanted, start=1):
         notebook = out / f"{name}.ipynb"
         # Old files must not pass for those of this run.
         notebook.unlink(missing_ok=True)
         (metrics / f"{name}.json").unlink(missing_ok=True)
         try:
-            with _environment(**{METRICS_VARIABLE: str(metrics), "JUPYTER_PATH": kernels}):
+            with _environment(here):
                 papermill.execute_notebook(
                     root / "notebooks" / f"{name}.ipynb",
                     notebook,
@@ -181,7 +180,7 @@ def execute(
 
 
 @contextlib.contextmanager
-def _environment(**changes: str):
+def _environment(changes: dict[str, str]):
     before = os.environ.copy()
     os.environ.update(changes)
     try:
@@ -313,10 +312,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.step == "execute":
             execute(options.preset, options.seed, options.engine, options.chapters or None)
         else:
-            began = time.monotonic()
             print("rendering the book", flush=True)
-            page = render()
-            print(f"rendered in {time.monotonic() - began:.0f} s; open {page}")
+            print(f"open {render()}")
     except (InputError, MissingEngine, BookFailed) as error:
         print(error, file=sys.stderr)
         return 1

@@ -34,10 +34,12 @@ DRAWING = {
     "svg.hashsalt": "symlib",
 }
 
+POINT = "point-"
+# What a row of a front holds.
+KINDS = {"complexity": int, "loss": float, "score": float, "equation": str}
 
-def pareto_html(
-    front, *, selected: int | None = None, title: str = "", quantity: str = "mean absolute error"
-) -> str:
+
+def pareto_html(front, *, selected: int | None = None, title: str = "") -> str:
     """Error and score against complexity as an interactive figure (Figure 6).
 
     Args:
@@ -46,7 +48,6 @@ def pareto_html(
         selected: complexity of the selected equation; the regression's own choice, or the row
             with the largest score, when None.
         title: what the front is of, for the figure's text, e.g. "spring-2, bottleneck".
-        quantity: what the loss is, for its axis.
 
     Returns:
         HTML of one `<div>`, with no reference to anything outside the page.
@@ -56,42 +57,32 @@ def pareto_html(
             not finite, or a selected complexity that no row has.
     """
     rows, selected = _rows(front, selected)
-    svg = _draw(rows, selected, quantity)
-    svg.attrib = {
-        "viewBox": svg.get("viewBox"),
-        "role": "group",
-        "aria-label": describe(rows, selected, title),
-    }
-    parents = {child: parent for parent in svg.iter() for child in parent}
-    # matplotlib's style would hold for the whole page.
-    for style in list(svg.iter("style")):
-        parents[style].remove(style)
-    groups = {group.attrib.pop("id", None): group for group in svg.iter("g")}
+    svg = _draw(rows, selected)
+    label = describe(rows, selected, title)
+    svg.attrib = {"viewBox": svg.get("viewBox"), "role": "group", "aria-label": label}
     words = ElementTree.Element("p", {"class": "pareto-said", "role": "status"})
-    for row in rows:
-        level, equation = row["complexity"], row["equation"]
-        chosen = level == selected
+    for group in svg.iter("g"):
+        # A page may hold several figures, but each name once.
+        name = group.attrib.pop("id", "")
+        if not name.startswith(POINT):
+            continue
+        row = rows[int(name.removeprefix(POINT))]
+        chosen = row["complexity"] == selected
         facts = (
-            f"({'selected: ' * chosen}complexity {level}, error {row['loss']:.3g}, "
+            f"({'selected: ' * chosen}complexity {row['complexity']}, error {row['loss']:.3g}, "
             f"score {row['score']:.3f})"
         )
-        said = {
+        group.attrib = {
             "class": "point selected" if chosen else "point",
-            "data-equation": equation,
+            "data-equation": row["equation"],
             "data-facts": facts,
             "role": "img",
             # One stop of the tab key; with scripts the arrows walk from there.
             "tabindex": "0" if chosen else "-1",
-            "pointer-events": "all",
         }
-        point = ElementTree.SubElement(svg, "g", said)
-        ElementTree.SubElement(point, "title").text = f"{equation} {facts}"
-        for part in ("column", "bar", "mark"):
-            group = groups[f"{part}-{level}"]
-            parents[group].remove(group)
-            point.append(group)
+        ElementTree.SubElement(group, "title").text = f"{row['equation']} {facts}"
         if chosen:
-            ElementTree.SubElement(words, "code").text = equation
+            ElementTree.SubElement(words, "code").text = row["equation"]
             ElementTree.SubElement(words, "span").text = f" {facts}"
     drawn, words = (ElementTree.tostring(part, encoding="unicode") for part in (svg, words))
     drawn = drawn.replace(INK, "currentColor")
@@ -129,16 +120,15 @@ def _rows(front, selected: int | None) -> tuple[list[dict], int]:
     rows = []
     for number, row in enumerate(front, start=1):
         try:
-            loss, score = float(row["loss"]), float(row["score"])
-            found = {"complexity": int(row["complexity"]), "equation": short(str(row["equation"]))}
+            found = {name: kind(row[name]) for name, kind in KINDS.items()}
         except KeyError as missing:
             raise InputError(f"front: row {number} has no {missing}") from missing
-        if not (math.isfinite(loss) and loss >= 0 and math.isfinite(score)):
+        if not (0 <= found["loss"] < math.inf and math.isfinite(found["score"])):
             raise InputError(
-                f"front: row {number} has loss {loss} and score {score}; both must be finite, and "
-                "no loss is negative"
+                f"front: row {number} has loss {found['loss']} and score {found['score']}; both "
+                "must be finite, and no loss is negative"
             )
-        rows.append({**found, "loss": loss, "score": score})
+        rows.append({**found, "equation": short(found["equation"])})
     if not rows:
         raise InputError("front: there are no equations to show")
     rows.sort(key=lambda row: row["complexity"])
@@ -150,36 +140,33 @@ def _rows(front, selected: int | None) -> tuple[list[dict], int]:
 
 
 @mpl.rc_context(DRAWING)
-def _draw(rows: list[dict], selected: int, quantity: str) -> ElementTree.Element:
-    """The front as SVG, in which each row's parts are groups with ids such as mark-3."""
+def _draw(rows: list[dict], selected: int) -> ElementTree.Element:
+    """The front as SVG; row n has an invisible column, which a finger can hit, named point-n."""
     figure = Figure(figsize=(6.1, 5.1), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-    levels, losses = ([row[name] for row in rows] for name in ("complexity", "loss"))
+    levels, losses, scores = ([row[key] for row in rows] for key in ("complexity", "loss", "score"))
+    at = levels.index(selected)
     # An equation that is exact up to rounding lies on the axis: it has no logarithm to speak of.
     positive = [loss for loss in losses if loss > max(1e-13 * max(losses), 1e-300)] or [1.0]
     floor = min(positive) / 1.5
     heights = [max(loss, floor) for loss in losses]
-    above.plot(levels, heights, color=BLUE, drawstyle="steps-post")
-    above.set(yscale="log", ylabel=quantity, ylim=(floor, 1.5 * max(positive)))
+    above.plot(levels, heights, "o-", color=BLUE, ms=8, drawstyle="steps-post", clip_on=False)
+    above.plot(selected, heights[at], "*", color=RED, ms=16, clip_on=False)
+    above.set(yscale="log", ylabel="mean absolute error", ylim=(floor, 1.5 * max(positive)))
     above.yaxis.set_major_formatter("{x:g}")
     above.tick_params(bottom=False)
+    below.bar(levels, scores, color=[RED if level == selected else SKY for level in levels])
     below.set(xlabel="complexity", ylabel="score", xlim=(levels[0] - 1, levels[-1] + 1))
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
     across = blended_transform_factory(below.transData, figure.transFigure)
-    for row, height in zip(rows, heights, strict=True):
-        level = row["complexity"]
-        shape, colours = ("*", (RED, RED)) if level == selected else ("o", (BLUE, SKY))
-        mark = {"ms": 16 if shape == "*" else 8, "clip_on": False, "zorder": 5}
-        above.plot(level, height, shape, color=colours[0], gid=f"mark-{level}", **mark)
-        below.bar(level, row["score"], color=colours[1], gid=f"bar-{level}")
-        # The wide invisible column is what a finger can hit.
-        figure.add_artist(
-            Rectangle((level - 0.5, 0), 1, 1, transform=across, alpha=0, gid=f"column-{level}")
-        )
+    for number, level in enumerate(levels):
+        column = Rectangle((level - 0.5, 0), 1, 1, transform=across, color=INK, alpha=0)
+        column.set_gid(f"{POINT}{number}")
+        figure.add_artist(column)
     with io.StringIO() as file:
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(file, format="svg", transparent=True, metadata=nothing)
         text = file.getvalue()
-    # Within HTML an SVG needs no names of namespaces.
-    text = re.sub(r'xmlns(:\w+)?="[^"]*"', "", text[text.index("<svg") :])
+    # matplotlib's style would hold for the whole page, and within HTML nothing needs a namespace.
+    text = re.sub(r'<style.*?</style>|xmlns(:\w+)?="[^"]*"', "", text, flags=re.DOTALL)
     return ElementTree.fromstring(text.replace("xlink:href", "href"))

@@ -49,14 +49,12 @@ OPTIONAL = {"equation", "see"}
 PAGE = """\
 {% for paper in papers %}
 ::::{div} paper
-:::{div} paper-title
 **[{{ paper.title }}](<{{ paper.link }}>)**
-:::
-:::{div} paper-authors
+
 {% for author in paper.authors %}
 {{ author.name }}{sup}`{{ author.at | join(",") | safe }}`{{ "" if loop.last else "," }}
 {% endfor %}
-:::
+
 :::{div} paper-affiliations
 {% for name in paper.affiliations %}
 {sup}`{{ loop.index }}` {{ name }}{{ "" if loop.last else "," }}
@@ -68,24 +66,22 @@ PAGE = """\
 :::{div} paper-date
 {{ paper.date | shown_date }}
 :::
-:::{div} paper-found
+
 {{ paper.found | prose }}
-:::
+
 {% if paper.equation %}
-:::{div} paper-equation
 $$
 {{ paper.equation | replace("\n", " ") | safe }}
 $$
-:::
 {% endif %}
 :::{div} paper-run
+**In this book:**
 {% if paper.chapter %}
-**In this book:** {doc}`/notebooks/{{ paper.chapter | safe }}` runs it.
+{doc}`/notebooks/{{ paper.chapter | safe }}` runs it.
 {% elif paper.see %}
-**In this book:** no chapter runs it; the closest in method is
-{doc}`/notebooks/{{ paper.see | safe }}`.
+no chapter runs it; the closest in method is {doc}`/notebooks/{{ paper.see | safe }}`.
 {% else %}
-**In this book:** no chapter runs it.
+no chapter runs it.
 {% endif %}
 :::
 ::::
@@ -114,53 +110,43 @@ def read_papers(path: Path, chapters: list[str]) -> list[dict]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and isinstance(entry.get("date"), date | int):
-            # YAML reads an unquoted date as one, and a year as a number.
-            entry["date"] = str(entry["date"])
+    if not isinstance(entries, list) or not entries:
+        raise InputError(f"{path.name}: a list of entries, each a `- title: ...`, is needed")
     properties = PROPERTIES | {"chapter": {"enum": [None, *chapters]}, "see": {"enum": chapters}}
-    paper = {
+    schema = {
         "type": "object",
         "additionalProperties": False,
         "required": [name for name in properties if name not in OPTIONAL],
         "properties": properties,
     }
-    schema = {"type": "array", "minItems": 1, "items": paper}
     validator = Validator(schema, format_checker=Validator.FORMAT_CHECKER)
-    problems = [
-        (list(error.absolute_path), error.message, error.schema.get("description"))
-        for error in validator.iter_errors(entries)
-    ]
-    problems = problems or list(_disagreements(entries))
+    problems, seen = [], []
+    for number, entry in enumerate(entries, start=1):
+        title = entry.get("title") if isinstance(entry, dict) else entry
+        where = f"{path.name}: entry {number} ({title!r})"
+        problems += [f"{where}{problem}" for problem in _problems(entry, validator)]
+        if title in seen:
+            problems.append(f"{where}: an entry before has this title")
+        seen.append(title)
     if problems:
-        raise InputError("\n".join(_said(path, entries, *problem) for problem in problems))
+        raise InputError("\n".join(problems))
     return sorted(entries, key=lambda entry: (entry["date"], entry["title"]), reverse=True)
 
 
-def _disagreements(entries: list[dict]):
-    titles = [entry["title"] for entry in entries]
-    for number, entry in enumerate(entries):
-        named = sorted({at for author in entry["authors"] for at in author["at"]})
+def _problems(entry, validator):
+    """What is wrong with an entry, each with the place in it."""
+    if isinstance(entry, dict) and isinstance(entry.get("date"), date | int):
+        # YAML reads an unquoted date as one, and a year as a number.
+        entry["date"] = str(entry["date"])
+    errors = list(validator.iter_errors(entry))
+    for error in errors:
+        needed = error.schema.get("description")
+        yield f"{error.json_path[1:]}: {error.message}" + (f"; needed: {needed}" if needed else "")
+    if not errors:
+        named = {at for author in entry["authors"] for at in author["at"]}
         count = len(entry["affiliations"])
-        if named != [*range(1, count + 1)]:
-            needed = f"each of 1 to {count}, the affiliations, and no other"
-            yield [number, "authors"], f"they are at {named}", needed
-        if entry["title"] in titles[:number]:
-            yield [number, "title"], "an entry before has it already", None
-
-
-def _said(path: Path, entries, place: list, message: str, needed: str | None) -> str:
-    """A problem in a line; its place is the number of an entry, from 0, and what leads on."""
-    where = path.name
-    if place:
-        entry = entries[place[0]]
-        title = entry.get("title") if isinstance(entry, dict) else entry
-        where += f": entry {place[0] + 1} ({title!r})"
-    if place[1:]:
-        # People count from 1.
-        parts = [f"number {part + 1}" if isinstance(part, int) else part for part in place[1:]]
-        where += f", field {', '.join(parts)}"
-    return f"{where}: {message}" + (f"; needed: {needed}" if needed else "")
+        if named != {*range(1, count + 1)}:
+            yield f".authors: each of the affiliations, 1 to {count}, and no other has an author"
 
 
 def showcase(papers: list[dict]) -> str:

@@ -195,7 +195,7 @@ def test_the_pareto_front_answers_pointer_and_keyboard(browser, site):
         assert points.count() > 5 and "selected" in chosen
         for index in (0, 3, points.count() - 1):
             point = points.nth(index)
-            point.locator("use").hover()
+            point.hover()
             assert point.get_attribute("data-equation") in said.inner_text()
             assert point.get_attribute("data-facts") in said.inner_text()
         page.mouse.move(0, 0)

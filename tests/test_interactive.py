@@ -28,14 +28,15 @@ def points(tree):
 
 
 def test_every_equation_is_a_point_and_the_selected_one_stands_out():
-    found = points(drawing(pareto_html(ROWS)))
+    tree = drawing(pareto_html(ROWS))
+    found = points(tree)
     assert [point.get("data-equation") for point in found] == ["0.123"] + [
         row["equation"] for row in ROWS[1:]
     ]
     assert [point.get("class") for point in found] == ["point"] * 2 + ["point selected", "point"]
     assert [point.get("tabindex") for point in found] == ["-1", "-1", "0", "-1"]
-    shapes = [next(point.iter("use")).get("href") for point in found]
-    assert shapes[0] == shapes[1] == shapes[3] != shapes[2]
+    colours = [re.findall("fill: (#......)", use.get("style", "")) for use in tree.iter("use")]
+    assert colours.count(["#d55e00"]) == 1 and colours.count(["#0072b2"]) == 4
     assert "IF(r < 2 & r > 1, dx, 0) (selected: complexity 9" in found[2].find("title").text
 
 

@@ -8,7 +8,6 @@
 What is wrong with a file is an error of the page that asks for it, and fails the build.
 """
 
-from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
@@ -40,12 +39,8 @@ class FromFile(SphinxDirective):
         return [page.split("/")[1] for page in pages if page.startswith("notebooks/")]
 
 
-class Written(FromFile, ABC):
-    """Markdown that a subclass writes, read as if it stood on the page."""
-
-    @abstractmethod
-    def markdown(self) -> str:
-        """What is to be read."""
+class Written(FromFile):
+    """What a subclass writes by `markdown`, read as if it stood on the page."""
 
     def run(self) -> list[nodes.Node]:
         try:
