@@ -22,7 +22,7 @@ JULIA  := $(shell command -v julia || command -v juliaup)
 NO_JULIA := $(if $(JULIA),, and not julia)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book execute render test test-quick test-julia witness grid lint pairs hooks lock clean distclean
+.PHONY: help setup book execute render test test-quick test-julia witness grid lint agree pairs hooks lock clean distclean
 
 help: ## list the targets
 	@echo "usage: make TARGET [PRESET=ci|laptop|paper] [SEED=0] [ENGINE=auto|operon|pysr] [PYTHON=python3]"
@@ -85,10 +85,20 @@ witness: $(READY) ## write anew what each stage gives, after its version was rai
 lint: $(READY) ## ruff, its formatter and the notebook pairs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m symlib.pairs
+	@$(MAKE) --no-print-directory agree
+
+# No .ipynb holds outputs, and each .py is what jupytext makes of its .ipynb.
+agree: $(READY)
+	@{ $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb && for half in notebooks/*.py; do \
+		$(BIN)/jupytext --quiet $${half%.py}.ipynb --pipe-fmt py:percent \
+			--check "diff --unified=0 $$half -" || exit 1; \
+	done; } || { echo "run 'make pairs' if the .py is the half that you edited," \
+		"'make pairs FROM=ipynb' if it is the .ipynb" >&2; exit 1; }
 
 pairs: $(READY) ## write the halves of every chapter anew: FROM=py (default) or FROM=ipynb
-	@$(BIN)/python -m symlib.pairs --from $(or $(FROM),py)
+	@$(BIN)/jupytext --quiet $(if $(filter ipynb,$(FROM)),--to py:percent notebooks/*.ipynb,\
+		--to ipynb --update notebooks/*.py)
+	@$(BIN)/nbstripout --keep-id notebooks/*.ipynb
 
 hooks: $(READY) ## run lint's checks before every commit
 	@$(BIN)/pre-commit install

@@ -12,49 +12,28 @@ off: what a page shows is what ran. `make book` does both. A chapter shows its f
 
 import argparse
 import base64
+import contextlib
 import io
 import json
 import math
 import numbers
 import os
+import re
 import shutil
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from symlib.errors import InputError, MissingEngine, UnknownChoice
-from symlib.executor import (
-    ChapterFailed,
-    assignments,
-    execute_notebook,
-    parameters_of,
-    without_colours,
-)
 from symlib.files import write_whole
 
-ENGINES = ("auto", "operon", "pysr")
 METRICS_VARIABLE = "SYMLIB_METRICS_DIR"
+# What every chapter's cell tagged `parameters` sets.
+DEFAULTS = {"preset": "ci", "seed": 0, "engine": "auto"}
 
 
-class RenderFailed(RuntimeError):
-    """jupyter-book stopped, or warned; the message ends with what it said."""
-
-
-@dataclass(frozen=True)
-class Executed:
-    """One executed chapter.
-
-    chapter: its name, e.g. "01_nbody"; notebook: the executed copy; metrics: the JSON file
-    that its last cell wrote (it may be missing); seconds: how long it took.
-    """
-
-    chapter: str
-    notebook: Path
-    metrics: Path
-    seconds: float
+class BookFailed(RuntimeError):
+    """A cell of a chapter failed, or jupyter-book stopped or warned; the message says which."""
 
 
 def find_root() -> Path:
@@ -92,19 +71,15 @@ def record_metrics(chapter: str, metrics: dict[str, float | bool | str]) -> Path
     """
     plain = {}
     for name, value in metrics.items():
-        if isinstance(value, str | bool):
-            plain[str(name)] = value
-        elif isinstance(value, numbers.Integral):
-            plain[str(name)] = int(value)
-        elif isinstance(value, numbers.Real) and math.isfinite(value):
-            plain[str(name)] = float(value)
-        elif type(value).__name__ in ("bool", "bool_"):
-            plain[str(name)] = bool(value)
-        else:
+        # A numpy scalar as the plain value that it holds.
+        value = value.item() if getattr(value, "ndim", None) == 0 else value
+        number = isinstance(value, numbers.Real) and math.isfinite(value)
+        if not number and not isinstance(value, str):
             raise InputError(
                 f"chapter {chapter}: metric {name!r} must be a finite number, a yes or no, or "
                 f"text, got {value!r}"
             )
+        plain[name] = value
     named = os.environ.get(METRICS_VARIABLE)
     folder = Path(named) if named else find_root() / "_build" / "metrics"
     return write_whole(folder / f"{chapter}.json", json.dumps(plain, indent=2) + "\n")
@@ -140,8 +115,7 @@ def execute(
     out: Path | None = None,
     *,
     root: Path | None = None,
-    stream: TextIO | None = None,
-) -> list[Executed]:
+) -> list[Path]:
     """Execute chapters with papermill, in order; the first failing cell stops it.
 
     Args:
@@ -152,63 +126,87 @@ def execute(
         out: folder for the executed copies; _build/notebooks of the checkout when None.
             What the chapters measure goes to `metrics/` beside it.
         root: the checkout; found from the working directory when None.
-        stream: where the progress display goes; standard error when None.
 
     Returns:
-        One `Executed` for each chapter.
+        The file with the metrics of each chapter, which its last cell wrote.
 
     Raises:
-        InputError: an unknown preset, engine or chapter, a seed that is no whole number, or
-            a chapter without its parameters cell.
+        InputError: an unknown preset, engine or chapter, or a seed that is no whole number.
         MissingEngine: PySR was asked for and this machine cannot run it.
-        ChapterFailed: a cell failed; the message names it and the executed notebook.
+        BookFailed: a cell failed, or the kernel died; the message names the cell, the error and
+            the executed notebook, which is saved as cells finish.
     """
     # Imported late, with PyTorch behind it: a chapter's metrics cell needs none of it.
-    from symlib.presets import PRESETS
-    from symlib.symbolic import choose_engine
+    import papermill
+
+    from symlib.experiments import check
 
     root = root or find_root()
     known = chapter_names(root)
-    if preset not in PRESETS:
-        raise UnknownChoice("preset", preset, PRESETS)
-    if engine not in ENGINES:
-        raise UnknownChoice("engine", engine, ENGINES)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed must be a whole number, zero or positive, got {seed!r}")
-    for name in chapters or ():
+    check("spring", 2, "standard", preset, seed, engine=engine)
+    wanted = known if chapters is None else list(chapters)
+    for name in wanted:
         if name not in known:
             raise UnknownChoice("chapter", name, known)
-    if engine == "pysr":
-        choose_engine(engine)
-    wanted = known if chapters is None else list(chapters)
     out = Path(out or root / "_build" / "notebooks").resolve()
+    out.mkdir(parents=True, exist_ok=True)
     metrics = out.parent / "metrics"
-    done = []
+    asked = {"preset": preset, "seed": seed, "engine": engine}
+    # What papermill is given it adds to the page, which says the defaults itself.
+    changes = {name: value for name, value in asked.items() if value != DEFAULTS[name]}
+    # The kernel of this interpreter, whatever others are registered as `python3`.
+    here = {METRICS_VARIABLE: str(metrics), "JUPYTER_PATH": f"{sys.prefix}/share/jupyter"}
     for number, name in enumerate(wanted, start=1):
-        measured = metrics / f"{name}.json"
-        # An old file must not pass for what this run measures.
-        measured.unlink(missing_ok=True)
-        seconds = execute_notebook(
-            root / "notebooks" / f"{name}.ipynb",
-            out / f"{name}.ipynb",
-            {"preset": preset, "seed": seed, "engine": engine},
-            label=f"{name} ({number} of {len(wanted)})",
-            environment={METRICS_VARIABLE: str(metrics)},
-            stream=stream,
-        )
-        done.append(Executed(name, out / f"{name}.ipynb", measured, seconds))
-    return done
+        notebook = out / f"{name}.ipynb"
+        # Old files must not pass for those of this run.
+        notebook.unlink(missing_ok=True)
+        (metrics / f"{name}.json").unlink(missing_ok=True)
+        try:
+            with _environment(here):
+                papermill.execute_notebook(
+                    root / "notebooks" / f"{name}.ipynb",
+                    notebook,
+                    changes,
+                    kernel_name="python3",
+                    language="python",
+                    cwd=out,
+                    progress_bar={"desc": f"{name} ({number} of {len(wanted)})", "mininterval": 0},
+                    # ipykernel warns at every start that it talks over loopback.
+                    extra_arguments=["--log-level=CRITICAL"],
+                )
+        except Exception as error:
+            raise BookFailed(_failure(error, notebook)) from error
+    return [metrics / f"{name}.json" for name in wanted]
 
 
-def _tag(cell, tag: str) -> None:
-    cell.metadata["tags"] = [*cell.metadata.get("tags", []), tag]
+@contextlib.contextmanager
+def _environment(changes: dict[str, str]):
+    before = os.environ.copy()
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _failure(error: Exception, notebook: Path) -> str:
+    import nbformat
+
+    cells = nbformat.read(notebook, as_version=4).cells if notebook.is_file() else []
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    begun = sum(bool(cell.metadata.papermill.get("start_time")) for cell in code)
+    lines = [f"chapter {notebook.stem} failed in code cell {begun} of {len(code)}:"]
+    # papermill's own error has a cell's; in its traceback an arrow marks each frame's line.
+    name, said = getattr(error, "ename", type(error).__name__), getattr(error, "evalue", error)
+    lines += [f"    {line}" for line in re.findall(r"^-+> ?\d.*", str(error), re.MULTILINE)]
+    lines += [f"    {name}: {said}", f"the executed notebook, up to that cell: {notebook}"]
+    return "\n".join(lines)
 
 
 def page_source(notebook, path: Path):
     """An executed notebook as the book shows it.
 
-    Of the two cells with parameters (the chapter's defaults and the values that papermill
-    put after them) one is enough: the defaults if they are what ran, else papermill's.
     The text given to `show` becomes the alternative text of the picture.
 
     Args:
@@ -219,34 +217,20 @@ def page_source(notebook, path: Path):
         InputError: the notebook did not run to its end, a picture has no text, or one cell
             shows two pictures (the book can give only one text to a cell's pictures).
     """
-    for cell in notebook.cells:
-        ran = cell.metadata.get("papermill", {})
-        if ran.get("exception") or ran.get("status") not in (None, "completed"):
-            raise InputError(f"{path} did not run to its end: execute it again with `make book`")
-        if cell.cell_type != "code":
-            continue
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            defaults = parameters_of(notebook, path)
-            if {**defaults, **assignments(cell.source, path)} == defaults:
-                _tag(cell, "remove-cell")
-            else:
-                for other in notebook.cells:
-                    if "parameters" in other.metadata.get("tags", []):
-                        _tag(other, "remove-cell")
-        pictures = [
-            output
-            for output in cell.outputs
-            if any(kind.startswith("image/") for kind in output.get("data", {}))
-        ]
-        if not pictures:
-            continue
+    ran = notebook.metadata.get("papermill")
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if ran and (ran.get("exception") or not all(cell.execution_count for cell in code)):
+        raise InputError(f"{path} did not run to its end: execute it again with `make book`")
+    for cell in code:
+        pictures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
         texts = [picture.metadata.get("image/png", {}).get("alt") for picture in pictures]
         if None in texts or len(texts) > 1:
             raise InputError(
                 f"{path}: a cell must show one figure, with symlib.book.show(figure, alt); this "
                 f"one shows {len(texts)}, {texts.count(None)} of them without text:\n{cell.source}"
             )
-        cell.metadata["mystnb"] = {"image": {"alt": texts[0]}}
+        if texts:
+            cell.metadata["mystnb"] = {"image": {"alt": texts[0]}}
     return notebook
 
 
@@ -283,7 +267,7 @@ def render(
 
     Raises:
         InputError: a chapter was not executed, or not to its end.
-        RenderFailed: jupyter-book failed or warned.
+        BookFailed: jupyter-book failed or warned.
     """
     root = root or find_root()
     executed = Path(executed or root / "_build" / "notebooks").resolve()
@@ -292,26 +276,22 @@ def render(
     _stage(root, executed, work / "source")
     shutil.rmtree(work / "_build", ignore_errors=True)
     log = site.parent / "render.log"
-    command = [
-        sys.executable,
-        "-c",
-        "from jupyter_book.cli.main import main; main()",
-        "build",
-        ".",
-        "--path-output",
-        str(work),
-    ]
+    program = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "build", ".", "--path-output", str(work)]
     command += ["--all", "--warningiserror", "--keep-going"]
-    # One language, so that the log reads the same everywhere.
-    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
     with open(log, "w", encoding="utf-8") as file:
+        # One language, so that the log reads the same everywhere.
         status = subprocess.run(
-            command, cwd=work / "source", env=environment, stdout=file, stderr=subprocess.STDOUT
+            command,
+            cwd=work / "source",
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            stdout=file,
+            stderr=subprocess.STDOUT,
         ).returncode
     if status:
-        lines = without_colours(log.read_text(encoding="utf-8")).splitlines()
-        said = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-30:]
-        raise RenderFailed("\n".join([*said, f"rendering the book failed; the whole log is {log}"]))
+        lines = re.sub(r"\x1b\[[\d;]*m", "", log.read_text(encoding="utf-8")).splitlines()
+        said = [line for line in lines if re.search("WARNING|ERROR|Error: ", line)] or lines[-30:]
+        raise BookFailed("\n".join([*said, f"rendering the book failed; the whole log is {log}"]))
     shutil.rmtree(site, ignore_errors=True)
     os.replace(work / "_build" / "html", site)
     return site / "index.html"
@@ -332,11 +312,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.step == "execute":
             execute(options.preset, options.seed, options.engine, options.chapters or None)
         else:
-            began = time.monotonic()
             print("rendering the book", flush=True)
-            page = render()
-            print(f"rendered in {time.monotonic() - began:.0f} s; open {page}")
-    except (InputError, MissingEngine, ChapterFailed, RenderFailed) as error:
+            print(f"open {render()}")
+    except (InputError, MissingEngine, BookFailed) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

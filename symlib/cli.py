@@ -3,7 +3,6 @@
 Each command refuses what cannot work before it loads what does the work.
 """
 
-import json as json_module
 import logging
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typer.exceptions import TyperException
 from symlib import choices
 from symlib.errors import InputError, MissingEngine, NonFiniteLoss
 from symlib.files import writable, writable_folder
+from symlib.results import write_record
 from symlib.symbolic.engines import choose_engine
 
 PRESETS = ", ".join(choices.PRESETS)
@@ -108,7 +108,7 @@ def discover(
         cache=None if fresh else cache or experiments.default_cache(),
     )  # fmt: skip
     record = {**found.record, **facts}
-    _write(json, record)
+    write_record(json, record)
     print(experiments.summary(record))
 
 
@@ -305,7 +305,7 @@ def bench_simulate(
     from symlib import bench_simulate as simulation
 
     record = simulation.bench_simulate(**({} if systems is None else {"systems": systems}))
-    _write(json, record)
+    write_record(json, record)
     print(simulation.format_bench(record))
 
 
@@ -321,7 +321,7 @@ def bench_training(
     from symlib import bench_training as training
 
     record = training.bench_training(law=law, model=model, limit=limit)
-    _write(json, record)
+    write_record(json, record)
     print(training.table(record))
 
 
@@ -392,16 +392,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         print("symlib: interrupted; the same command goes on from here", file=sys.stderr)
         return 130
-
-
-def _write(path: Path | None, record: dict) -> None:
-    """Write a record where it was asked for; "-" is standard output."""
-    from symlib.results import write_record
-
-    if str(path) == "-":
-        print(json_module.dumps(record, indent=2))
-    elif path is not None:
-        write_record(path, record)
 
 
 def _told(error, status: int) -> int:

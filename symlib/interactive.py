@@ -1,27 +1,45 @@
 """Pareto fronts that answer: each point says which equation it is.
 
-The drawing is inline SVG, so a page shows it without scripts, in print and on a phone; there,
-pointing at a point for a while shows its equation, as browsers do with an SVG title. With
-scripts, `pareto.js` of the book shows it at once, to a pointer, a finger or the keyboard.
-Colours are those of `symlib.figures`; the selected equation is told by its shape as well.
+The drawing is matplotlib's, as inline SVG, so a page shows it without scripts, in print and on a
+phone; there, pointing at a point for a while shows its equation, as browsers do with an SVG
+title. With scripts, `pareto.js` of the book writes it under the drawing at once, for a pointer, a
+finger or the keyboard. The selected equation is told by its shape as well as by its colour.
 """
 
-import html
+import io
 import math
+import re
 from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import blended_transform_factory
 
 from symlib.errors import InputError
+from symlib.figures import BLUE, RED, SKY, STYLE
 
-BLUE, RED, SKY = "#0072B2", "#D55E00", "#56B4E9"
-NEEDED = ("complexity", "loss", "score", "equation")
-# The drawing's own units: it scales with the width of the page, its letters with it.
-WIDTH, HEIGHT = 440, 370
-LEFT, RIGHT, TOP, SPLIT, LOWER, BOTTOM = 66, 8, 10, 212, 234, 322
+# What matplotlib draws in this colour takes the page's own ink, light or dark.
+INK = "#010203"
+DRAWING = {
+    **STYLE,
+    **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+    "font.size": 13,
+    "font.sans-serif": ["DejaVu Sans"],
+    "axes.labelsize": 13,
+    # Letters stay letters, and the same front the same file.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "symlib",
+}
+
+POINT = "point-"
+# What a row of a front holds.
+KINDS = {"complexity": int, "loss": float, "score": float, "equation": str}
 
 
-def pareto_html(
-    front, *, selected: int | None = None, title: str = "", quantity: str = "mean absolute error"
-) -> str:
+def pareto_html(front, *, selected: int | None = None, title: str = "") -> str:
     """Error and score against complexity as an interactive figure (Figure 6).
 
     Args:
@@ -30,7 +48,6 @@ def pareto_html(
         selected: complexity of the selected equation; the regression's own choice, or the row
             with the largest score, when None.
         title: what the front is of, for the figure's text, e.g. "spring-2, bottleneck".
-        quantity: what the loss is, for its axis.
 
     Returns:
         HTML of one `<div>`, with no reference to anything outside the page.
@@ -40,23 +57,36 @@ def pareto_html(
             not finite, or a selected complexity that no row has.
     """
     rows, selected = _rows(front, selected)
-    x, y = _across(rows), _log_axis([row["loss"] for row in rows], TOP + 8, SPLIT)
-    z = _linear_axis([row["score"] for row in rows], LOWER, BOTTOM)
-    alt = describe(rows, selected, title)
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_attribute(alt)}" '
-        'xmlns="http://www.w3.org/2000/svg" font-family="sans-serif" font-size="13">',
-        *_axes(rows, x, y, z, quantity),
-        f'<path d="{_staircase(rows, x, y)}" fill="none" stroke="{BLUE}" stroke-width="1.5"/>',
-        *(_point(row, row["complexity"] == selected, x, y, z) for row in rows),
-        "</svg>",
-    ]
-    chosen = next(row for row in rows if row["complexity"] == selected)
-    return (
-        '<div class="pareto" style="max-width: 32rem">\n'
-        + "\n".join(parts)
-        + f'\n<p class="pareto-said">{_said(chosen)}</p>\n</div>'
-    )
+    svg = _draw(rows, selected)
+    label = describe(rows, selected, title)
+    svg.attrib = {"viewBox": svg.get("viewBox"), "role": "group", "aria-label": label}
+    words = ElementTree.Element("p", {"class": "pareto-said", "role": "status"})
+    for group in svg.iter("g"):
+        # A page may hold several figures, but each name once.
+        name = group.attrib.pop("id", "")
+        if not name.startswith(POINT):
+            continue
+        row = rows[int(name.removeprefix(POINT))]
+        chosen = row["complexity"] == selected
+        facts = (
+            f"({'selected: ' * chosen}complexity {row['complexity']}, error {row['loss']:.3g}, "
+            f"score {row['score']:.3f})"
+        )
+        group.attrib = {
+            "class": "point selected" if chosen else "point",
+            "data-equation": row["equation"],
+            "data-facts": facts,
+            "role": "img",
+            # One stop of the tab key; with scripts the arrows walk from there.
+            "tabindex": "0" if chosen else "-1",
+        }
+        ElementTree.SubElement(group, "title").text = f"{row['equation']} {facts}"
+        if chosen:
+            ElementTree.SubElement(words, "code").text = row["equation"]
+            ElementTree.SubElement(words, "span").text = f" {facts}"
+    drawn, words = (ElementTree.tostring(part, encoding="unicode") for part in (svg, words))
+    drawn = drawn.replace(INK, "currentColor")
+    return f'<div class="pareto" style="max-width: 32rem">\n{drawn}\n{words}\n</div>'
 
 
 def describe(rows: Sequence[Mapping], selected: int, title: str = "") -> str:
@@ -68,8 +98,7 @@ def describe(rows: Sequence[Mapping], selected: int, title: str = "") -> str:
         f"Pareto front{of}: {len(rows)} equations, the error against their complexity above, the "
         f"score below. The error falls from {first['loss']:.3g} at complexity "
         f"{first['complexity']} to {last['loss']:.3g} at {last['complexity']}. Selected, "
-        f"with the score {chosen['score']:.3g} at complexity {selected}: "
-        f"{_short(chosen['equation'])}."
+        f"with the score {chosen['score']:.3g} at complexity {selected}: {chosen['equation']}."
     )
 
 
@@ -83,28 +112,23 @@ def show_pareto(front, **options) -> None:
 
 
 def _rows(front, selected: int | None) -> tuple[list[dict], int]:
+    from symlib.tables import short
+
     if hasattr(front, "equations_"):
         selected = int(front.selected["complexity"]) if selected is None else selected
         front = front.rows()
     rows = []
     for number, row in enumerate(front, start=1):
-        missing = [name for name in NEEDED if name not in row]
-        if missing:
-            raise InputError(f"front: row {number} has no {', '.join(missing)}")
-        loss, score = float(row["loss"]), float(row["score"])
-        if not (math.isfinite(loss) and loss >= 0 and math.isfinite(score)):
+        try:
+            found = {name: kind(row[name]) for name, kind in KINDS.items()}
+        except KeyError as missing:
+            raise InputError(f"front: row {number} has no {missing}") from missing
+        if not (0 <= found["loss"] < math.inf and math.isfinite(found["score"])):
             raise InputError(
-                f"front: row {number} has loss {row['loss']!r} and score {row['score']!r}; both "
+                f"front: row {number} has loss {found['loss']} and score {found['score']}; both "
                 "must be finite, and no loss is negative"
             )
-        rows.append(
-            {
-                "complexity": int(row["complexity"]),
-                "loss": loss,
-                "score": score,
-                "equation": str(row["equation"]),
-            }
-        )
+        rows.append({**found, "equation": short(found["equation"])})
     if not rows:
         raise InputError("front: there are no equations to show")
     rows.sort(key=lambda row: row["complexity"])
@@ -115,144 +139,34 @@ def _rows(front, selected: int | None) -> tuple[list[dict], int]:
     return rows, selected
 
 
-def _across(rows):
-    low, high = rows[0]["complexity"], rows[-1]["complexity"]
-    span = max(high - low, 1)
-    # Half a unit of room on either side, so that bars and stars stay inside.
-    scale = (WIDTH - LEFT - RIGHT) / (span + 1.4)
-    return lambda complexity: LEFT + scale * (complexity - low + 0.7)
-
-
-def _log_axis(values, top: float, bottom: float):
+@mpl.rc_context(DRAWING)
+def _draw(rows: list[dict], selected: int) -> ElementTree.Element:
+    """The front as SVG; row n has an invisible column, which a finger can hit, named point-n."""
+    figure = Figure(figsize=(6.1, 5.1), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    levels, losses, scores = ([row[key] for row in rows] for key in ("complexity", "loss", "score"))
+    at = levels.index(selected)
     # An equation that is exact up to rounding lies on the axis: it has no logarithm to speak of.
-    exact = 1e-13 * max(values)
-    positive = [value for value in values if value > max(exact, 1e-300)] or [1.0]
-    low, high = math.log10(min(positive)), math.log10(max(positive))
-    pad = 0.08 * (high - low) + 0.05
-    low, high = low - pad, high + pad
-
-    def place(value: float) -> float:
-        share = (math.log10(value) - low) / (high - low) if value >= min(positive) else 0.0
-        return bottom - share * (bottom - top)
-
-    place.ticks = _log_ticks(low, high)
-    return place
-
-
-def _log_ticks(low: float, high: float) -> list[float]:
-    every = (1, 2, 5) if high - low < 1.6 else (1,)
-    decades = range(math.floor(low), math.ceil(high) + 1)
-    marks = [m * 10.0**decade for decade in decades for m in every]
-    inside = [mark for mark in marks if mark > 0 and low <= math.log10(mark) <= high]
-    return inside[:: max(1, len(inside) // 6)]
-
-
-def _linear_axis(values, top: float, bottom: float):
-    low, high = min(0.0, *values, 0.0), max(0.0, *values, 0.0)
-    high = high if high > low else low + 1.0
-
-    def place(value: float) -> float:
-        return bottom - (value - low) / (high - low) * (bottom - top)
-
-    place.ticks = [0.0, float(f"{high:.2g}")]
-    return place
-
-
-def _staircase(rows, x, y) -> str:
-    path = f"M{x(rows[0]['complexity']):.1f},{y(rows[0]['loss']):.1f}"
-    for row in rows[1:]:
-        path += f"H{x(row['complexity']):.1f}V{y(row['loss']):.1f}"
-    return path
-
-
-def _axes(rows, x, y, z, quantity: str) -> list[str]:
-    right = WIDTH - RIGHT
-    out = [
-        f'<path d="M{LEFT},{TOP}V{SPLIT}H{right}M{LEFT},{LOWER}V{BOTTOM}H{right}" fill="none" '
-        'stroke="currentColor"/>'
-    ]
-    for place in (y, z):
-        for tick in place.ticks:
-            at = place(tick)
-            out.append(f'<path d="M{LEFT - 4},{at:.1f}H{LEFT}" stroke="currentColor"/>')
-            out.append(_text(LEFT - 7, at + 4.5, f"{tick:g}", "end"))
-    levels = [row["complexity"] for row in rows]
-    step = max(1, -(-(levels[-1] - levels[0]) // 12))
-    for level in range(levels[0], levels[-1] + 1, step):
-        out.append(f'<path d="M{x(level):.1f},{BOTTOM}v4" stroke="currentColor"/>')
-        out.append(_text(x(level), BOTTOM + 19, str(level), "middle"))
-    middle = (LEFT + right) / 2
-    out.append(_text(middle, HEIGHT - 8, "complexity", "middle"))
-    for name, low, high in ((quantity, TOP, SPLIT), ("score", LOWER, BOTTOM)):
-        at = (low + high) / 2
-        out.append(
-            f'<text x="14" y="{at:.0f}" text-anchor="middle" fill="currentColor" '
-            f'transform="rotate(-90 14 {at:.0f})">{html.escape(name)}</text>'
-        )
-    return out
-
-
-def _point(row, chosen: bool, x, y, z) -> str:
-    across, up = x(row["complexity"]), y(row["loss"])
-    bar, zero = z(row["score"]), z(0.0)
-    width = min(18.0, 0.6 * (x(1) - x(0)))
-    colour = RED if chosen else BLUE
-    mark = _star(across, up, 10) if chosen else f'<circle cx="{across:.1f}" cy="{up:.1f}" r="4.5"/>'
-    data = {
-        "complexity": row["complexity"],
-        "loss": f"{row['loss']:.3g}",
-        "score": f"{row['score']:.3f}",
-        "equation": _short(row["equation"]),
-    }
-    attributes = " ".join(f'data-{name}="{_attribute(value)}"' for name, value in data.items())
-    # The wide invisible column is what a finger can hit.
-    return (
-        f'<g class="point{" selected" if chosen else ""}" fill="{colour}" {attributes}>'
-        f"<title>{html.escape(_plain_said(row, chosen))}</title>"
-        f'<rect x="{across - 9:.1f}" y="{TOP}" width="18" height="{BOTTOM - TOP}" '
-        'fill="transparent"/>'
-        f'<rect x="{across - width / 2:.1f}" y="{min(bar, zero):.1f}" width="{width:.1f}" '
-        f'height="{abs(zero - bar):.1f}" fill="{RED if chosen else SKY}"/>'
-        f"{mark}</g>"
-    )
-
-
-def _star(x: float, y: float, size: float) -> str:
-    corners = []
-    for k in range(10):
-        radius = size if k % 2 == 0 else 0.42 * size
-        angle = math.pi * (k / 5 - 0.5)
-        corners.append(f"{x + radius * math.cos(angle):.1f},{y + radius * math.sin(angle):.1f}")
-    return f'<polygon points="{" ".join(corners)}"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="currentColor">'
-        f"{html.escape(text)}</text>"
-    )
-
-
-def _said(row: Mapping) -> str:
-    return (
-        f"<code>{html.escape(_short(row['equation']))}</code> "
-        f"(selected: complexity {row['complexity']}, error {row['loss']:.3g}, score "
-        f"{row['score']:.3f})"
-    )
-
-
-def _plain_said(row: Mapping, chosen: bool) -> str:
-    return (
-        f"{_short(row['equation'])} ({'selected: ' if chosen else ''}complexity "
-        f"{row['complexity']}, error {row['loss']:.3g}, score {row['score']:.3f})"
-    )
-
-
-def _short(equation: str) -> str:
-    from symlib.tables import short
-
-    return short(equation)
-
-
-def _attribute(value: object) -> str:
-    return html.escape(str(value), quote=True)
+    positive = [loss for loss in losses if loss > max(1e-13 * max(losses), 1e-300)] or [1.0]
+    floor = min(positive) / 1.5
+    heights = [max(loss, floor) for loss in losses]
+    above.plot(levels, heights, "o-", color=BLUE, ms=8, drawstyle="steps-post", clip_on=False)
+    above.plot(selected, heights[at], "*", color=RED, ms=16, clip_on=False)
+    above.set(yscale="log", ylabel="mean absolute error", ylim=(floor, 1.5 * max(positive)))
+    above.yaxis.set_major_formatter("{x:g}")
+    above.tick_params(bottom=False)
+    below.bar(levels, scores, color=[RED if level == selected else SKY for level in levels])
+    below.set(xlabel="complexity", ylabel="score", xlim=(levels[0] - 1, levels[-1] + 1))
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    across = blended_transform_factory(below.transData, figure.transFigure)
+    for number, level in enumerate(levels):
+        column = Rectangle((level - 0.5, 0), 1, 1, transform=across, color=INK, alpha=0)
+        column.set_gid(f"{POINT}{number}")
+        figure.add_artist(column)
+    with io.StringIO() as file:
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(file, format="svg", transparent=True, metadata=nothing)
+        text = file.getvalue()
+    # matplotlib's style would hold for the whole page, and within HTML nothing needs a namespace.
+    text = re.sub(r'<style.*?</style>|xmlns(:\w+)?="[^"]*"', "", text, flags=re.DOTALL)
+    return ElementTree.fromstring(text.replace("xlink:href", "href"))

@@ -61,8 +61,15 @@ def hardware() -> dict:
     return {"processor": _processor(), "cores": cores, "gpu": gpu}
 
 
-def write_record(path: str | Path, record: dict) -> Path:
+def write_record(path: str | Path | None, record: dict) -> str | Path | None:
     """Write a record as JSON, whole or not at all.
+
+    Args:
+        path: the file; "-" is standard output, and None nowhere.
+        record: what it holds.
+
+    Returns:
+        `path`.
 
     Raises:
         InputError: the record holds something that is not plain JSON (NaN among it), or the
@@ -72,10 +79,14 @@ def write_record(path: str | Path, record: dict) -> Path:
         text = json.dumps({"format": FORMAT, **record}, indent=2, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"record {path}: not plain JSON values ({error})") from error
-    try:
-        return write_whole(Path(path), text + "\n")
-    except OSError as error:
-        raise InputError(f"record {path}: cannot be written ({error})") from error
+    if str(path) == "-":
+        print(text)
+    elif path is not None:
+        try:
+            write_whole(Path(path), text + "\n")
+        except OSError as error:
+            raise InputError(f"record {path}: cannot be written ({error})") from error
+    return path
 
 
 def read_record(path: str | Path) -> dict:

@@ -20,36 +20,23 @@ def is_current(executed: Path, source: Path) -> bool:
     """Whether a notebook ran to its end from exactly these cells."""
     if not executed.is_file():
         return False
-    ran, now = nbformat.read(executed, as_version=4), nbformat.read(source, as_version=4)
-    cells = [c for c in ran.cells if "injected-parameters" not in c.metadata.get("tags", [])]
-    finished = all(
-        cell.metadata.get("papermill", {}).get("status", "completed") == "completed"
-        for cell in cells
+    ran, now = (
+        nbformat.read(executed, as_version=4).cells,
+        nbformat.read(source, as_version=4).cells,
     )
-    return finished and [c.source for c in cells] == [c.source for c in now.cells]
-
-
-def gather_chapters(folder: Path, executed_in: list[Path]) -> list[str]:
-    """Copy each chapter into a folder, from the first place where it was executed.
-
-    Returns:
-        Those that were executed somewhere.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    found = []
-    for name in chapter_names(ROOT):
-        source = ROOT / "notebooks" / f"{name}.ipynb"
-        ran = [
-            place / source.name for place in executed_in if is_current(place / source.name, source)
-        ]
-        found += [name] * bool(ran)
-        shutil.copy([*ran, source][0], folder / source.name)
-    return found
+    ran = [cell for cell in ran if "injected-parameters" not in cell.metadata.get("tags", [])]
+    finished = all(cell.execution_count for cell in ran if cell.cell_type == "code")
+    return finished and [cell.source for cell in ran] == [cell.source for cell in now]
 
 
 def render_site(folder: Path, executed: Path) -> Path:
     """Render the book under a folder; returns the site's folder."""
-    gather_chapters(folder / "notebooks", [executed, ROOT / "_build" / "notebooks"])
+    (folder / "notebooks").mkdir(parents=True, exist_ok=True)
+    for name in chapter_names(ROOT):
+        source = ROOT / "notebooks" / f"{name}.ipynb"
+        ran = [place / source.name for place in (executed, ROOT / "_build" / "notebooks")]
+        shown = next((path for path in ran if is_current(path, source)), source)
+        shutil.copy(shown, folder / "notebooks" / source.name)
     return render(folder / "notebooks", folder / "html", root=ROOT).parent
 
 

@@ -1,6 +1,6 @@
 """Executing and rendering: what a reader is told, and what a page may show."""
 
-import io
+import ast
 import json
 import os
 import sys
@@ -8,114 +8,93 @@ import sys
 import nbformat
 import numpy as np
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from book_site import small_book
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from symlib.book import METRICS_VARIABLE, execute, page_source, record_metrics
-from symlib.errors import InputError, UnknownChoice
-from symlib.executor import ChapterFailed, Progress, execute_notebook, headline
+from symlib.book import (
+    DEFAULTS,
+    METRICS_VARIABLE,
+    BookFailed,
+    chapter_names,
+    execute,
+    find_root,
+    main,
+    page_source,
+    record_metrics,
+    render,
+)
+from symlib.errors import InputError
+from symlib.results import write_record
 
-PARAMETERS = 'preset = "ci"\nseed = 0\nengine = "auto"'
 
-
-def chapter(folder, *sources, name="01_test", parameters=PARAMETERS):
-    cells = [new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+def run(root, *sources, **options):
+    """Execute a book of one chapter; returns the executed notebook's file."""
+    cells = [new_code_cell("seed = 0", metadata={"tags": ["parameters"]})]
     cells += [new_code_cell(source) for source in sources]
-    path = folder / f"{name}.ipynb"
-    nbformat.write(new_notebook(cells=[new_markdown_cell("# Title"), *cells]), path)
-    return path
+    (root / "notebooks").mkdir()
+    nbformat.write(new_notebook(cells=cells), root / "notebooks" / "01_test.ipynb")
+    execute(root=root, out=root / "out", **options)
+    return root / "out" / "01_test.ipynb"
 
 
-def run(path, tmp_path, **parameters):
-    stream = io.StringIO()
-    output = tmp_path / "out" / path.name
-    execute_notebook(path, output, parameters, stream=stream, environment={"CHAPTER_ONLY": "yes"})
-    return nbformat.read(output, as_version=4), stream.getvalue()
-
-
-def test_execution_shows_cells_and_uses_this_interpreter(tmp_path, monkeypatch):
+def test_execution_uses_this_interpreter_and_says_how_far_it_is(tmp_path, monkeypatch, capfd):
     # A kernel that the user registered under the same name must not be taken.
     foreign = tmp_path / "foreign" / "kernels" / "python3" / "kernel.json"
     foreign.parent.mkdir(parents=True)
     foreign.write_text(json.dumps({"argv": ["false"], "display_name": "x", "language": "python"}))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "foreign"))
-    path = chapter(
-        tmp_path, "import os, sys\nprint(sys.executable, seed, os.environ['CHAPTER_ONLY'])"
-    )
-    notebook, said = run(path, tmp_path, seed=7)
-    assert notebook.cells[-1].outputs[0].text.split() == [sys.executable, "7", "yes"]
-    assert "01_test: cell 3 of 3" in said and "import os, sys" in said
-    assert "CHAPTER_ONLY" not in os.environ
+    source = f"import os, sys\nprint(sys.executable, seed, os.environ['{METRICS_VARIABLE}'])"
+    cells = nbformat.read(run(tmp_path, source, seed=7), as_version=4).cells
+    assert cells[-1].outputs[0].text.split() == [sys.executable, "7", str(tmp_path / "metrics")]
     assert os.environ["JUPYTER_PATH"] == str(tmp_path / "foreign")
-
-
-def test_a_failing_cell_is_named_and_the_notebook_kept(tmp_path):
-    path = chapter(tmp_path, "fine = 1", "# divide\nwrong = fine / 0\n", "never = 2")
-    with pytest.raises(ChapterFailed) as caught:
-        run(path, tmp_path)
-    message = str(caught.value)
-    assert "chapter 01_test failed in cell 3 of 4" in message
-    assert "wrong = fine / 0" in message
-    assert "ZeroDivisionError: division by zero" in message
-    output = tmp_path / "out" / path.name
-    assert str(output) in message
-    cells = [c for c in nbformat.read(output, as_version=4).cells if c.cell_type == "code"]
-    executed = {c.source: c.execution_count for c in cells}
-    assert executed["fine = 1"] and not executed["never = 2"]
-
-
-def test_a_dying_kernel_is_a_failure(tmp_path):
-    path = chapter(tmp_path, "import os\nos._exit(1)")
-    with pytest.raises(ChapterFailed, match="DeadKernelError"):
-        run(path, tmp_path)
-
-
-@pytest.mark.parametrize("parameters", ["seed = int(0)", "seed: int = 0", "import os"])
-def test_parameters_are_plain_values(tmp_path, parameters):
-    with pytest.raises(InputError, match="parameters cell"):
-        run(chapter(tmp_path, parameters=parameters), tmp_path, seed=1)
-
-
-def test_unknown_parameter(tmp_path):
-    with pytest.raises(InputError, match="does not set colour"):
-        run(chapter(tmp_path), tmp_path, colour="red")
+    assert METRICS_VARIABLE not in os.environ
+    assert "01_test (1 of 1): 100%" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [{"preset": "huge"}, {"engine": "eureqa"}, {"chapters": ["99_none"]}],
+    ("wrong", "said"),
+    [
+        ("# divide\nwrong = fine / 0\n", "ZeroDivisionError: division by zero"),
+        ("import os\nos._exit(1)", "DeadKernelError"),
+    ],
 )
-def test_unknown_choices_list_the_known(arguments, tmp_path):
-    with pytest.raises(UnknownChoice, match="choose one of"):
-        execute(**arguments, out=tmp_path)
+def test_a_failing_cell_is_named_and_the_notebook_kept_but_not_shown(wrong, said, tmp_path):
+    with pytest.raises(BookFailed) as caught:
+        run(tmp_path, "fine = 1", wrong, "never = 2")
+    output, message = tmp_path / "out" / "01_test.ipynb", str(caught.value)
+    assert "chapter 01_test failed in code cell 3 of 4" in message
+    assert said in message and str(output) in message
+    assert ("wrong = fine / 0" in message) == ("Zero" in said)
+    notebook = nbformat.read(output, as_version=4)
+    counts = {cell.source: cell.get("execution_count") for cell in notebook.cells}
+    assert counts["fine = 1"] and not counts["never = 2"]
+    with pytest.raises(InputError, match="did not run to its end"):
+        page_source(notebook, output)
 
 
-@pytest.mark.parametrize("seed", [-1, 0.5, "1", True])
-def test_bad_seed(seed, tmp_path):
-    with pytest.raises(InputError, match="seed"):
-        execute(seed=seed, out=tmp_path)
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--preset", "huge", "choose one of ci"),
+        ("--engine", "eureqa", "choose one of auto"),
+        ("--seed", "-1", "seed: a whole number"),
+        ("99_none", None, "choose one of 01_nbody"),
+    ],
+)
+def test_bad_values_are_refused_before_any_execution(option, value, said, monkeypatch, capsys):
+    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("executed"))
+    assert main(["execute", *filter(None, [option, value])]) == 1
+    assert said in capsys.readouterr().err
 
 
-def test_headline_skips_comments_and_cuts():
-    assert headline("# why\n%matplotlib inline\nx = 1") == "x = 1"
-    assert headline("# only this") == "# only this"
-    assert headline("") == ""
-    assert len(headline("x" * 100, 20)) == 20
-
-
-def test_progress_on_a_terminal_keeps_one_line():
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-        def fileno(self):
-            raise OSError
-
-    stream = Terminal()
-    with Progress("01_test", 2, stream) as progress:
-        progress.start("x = 1")
-        progress.start("y = 2")
-    assert "cell 2 of 2" in stream.getvalue()
-    assert stream.getvalue().count("\n") == 1
+def test_chapters_start_from_the_defaults_that_papermill_need_not_add():
+    for name in chapter_names():
+        notebook = nbformat.read(find_root() / "notebooks" / f"{name}.ipynb", as_version=4)
+        tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+        (cell,) = tagged
+        lines = ast.parse(cell.source).body
+        values = {line.targets[0].id: ast.literal_eval(line.value) for line in lines}
+        assert DEFAULTS.items() <= values.items(), name
 
 
 def test_metrics_are_plain_json(tmp_path, monkeypatch):
@@ -134,26 +113,13 @@ def test_other_metrics_are_refused(value, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def executed(*outputs):
+    return new_notebook(cells=[new_code_cell("show(figure)", outputs=list(outputs))])
+
+
 def picture(alt=None):
     metadata = {"image/png": {"alt": alt}} if alt else {}
     return new_output("display_data", data={"image/png": "AA=="}, metadata=metadata)
-
-
-def executed(*outputs, injected='preset = "ci"'):
-    return new_notebook(
-        cells=[
-            new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
-            new_code_cell("# Parameters\n" + injected, metadata={"tags": ["injected-parameters"]}),
-            new_code_cell("show(figure)", outputs=list(outputs)),
-        ]
-    )
-
-
-@pytest.mark.parametrize(("preset", "hidden"), [("ci", 1), ("laptop", 0)])
-def test_a_page_shows_the_parameters_that_ran(preset, hidden, tmp_path):
-    page = page_source(executed(injected=f'preset = "{preset}"'), tmp_path)
-    tags = [cell.metadata.get("tags", []) for cell in page.cells]
-    assert [number for number, tag in enumerate(tags) if "remove-cell" in tag] == [hidden]
 
 
 def test_a_picture_takes_its_text_along(tmp_path):
@@ -167,8 +133,31 @@ def test_a_picture_without_its_own_text_is_refused(outputs, tmp_path):
         page_source(executed(*outputs), tmp_path)
 
 
-def test_a_chapter_that_failed_is_not_rendered(tmp_path):
-    notebook = executed()
-    notebook.cells[-1].metadata["papermill"] = {"exception": True, "status": "failed"}
-    with pytest.raises(InputError, match="did not run to its end"):
-        page_source(notebook, tmp_path)
+FRONT = [{"complexity": 3, "loss": 0.5, "score": 1.0, "equation": "dx*r"}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("```{pareto-front} absent.json\n```", "absent.json: no such file"),
+        ("```{pareto-front} empty.json\n```", "empty.json: the record of one discovery"),
+    ],
+)
+def test_a_part_of_a_page_that_cannot_be_made_fails_the_build(page, said, tmp_path):
+    root = small_book(tmp_path, f"# Title\n\n{page}\n")
+    write_record(root / "book" / "empty.json", {"law": "spring"})
+    with pytest.raises(BookFailed, match=said):
+        render(root / "executed", tmp_path / "html", root=root)
+
+
+@pytest.mark.slow
+def test_parts_of_pages_are_made_from_files(tmp_path):
+    page = "# Title\n\n```{pareto-front} run.json\n```\n\n```{scoreboard-totals}\n```\n"
+    root = small_book(tmp_path, page)
+    facts = {"law": "spring", "dim": 2, "model": "l1", "complexity": 3}
+    write_record(root / "book" / "run.json", {**facts, "front": FRONT})
+    site = render(root / "executed", tmp_path / "html", root=root).parent
+    text = (site / "book" / "index.html").read_text(encoding="utf-8")
+    assert 'data-equation="dx*r"' in text and "spring-2, l1: 1 equations" in text
+    assert "Table 1: messages and forces" in text and "THEBE_JS_URL" not in text

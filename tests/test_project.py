@@ -6,13 +6,15 @@ import sys
 import tomllib
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
 import yaml
+from jupytext.compare import compare_notebooks
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from symlib import pairs
+from symlib.book import chapter_names
 from symlib.potentials import PairPotential, get_law
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,74 +48,14 @@ def tracked() -> list[Path]:
     return [ROOT / line for line in listing if (ROOT / line).is_file()]
 
 
-@pytest.mark.parametrize("script", pairs.scripts(ROOT / "notebooks"), ids=lambda path: path.stem)
-def test_notebook_pairs_agree(script):
-    problems = pairs.check(script)
-    assert not problems, "\n".join([*problems, pairs.REPAIR])
-
-
-SCRIPT = '# %% [markdown]\n# # Title\n\n# %% tags=["parameters"]\nseed = 0\n\n# %%\nprint(seed)\n'
-
-
-@pytest.fixture
-def pair(tmp_path):
-    script = tmp_path / "01_title.py"
-    script.write_text(SCRIPT)
-    pairs.repair(script)
-    assert pairs.check(script) == []
-    return script
-
-
-def test_repair_is_repeatable(pair):
-    before = pair.with_suffix(".ipynb").read_bytes()
-    pairs.repair(pair)
-    assert pair.with_suffix(".ipynb").read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("print(seed)", "print(seed + 1)"),
-        ("# # Title", "# # Another"),
-        ('tags=["parameters"]', 'tags=["parameters", "hide-input"]'),
-        ("print(seed)\n", "print(seed)\n\n# %%\nmore = 1\n"),
-    ],
-)
-def test_editing_the_script_alone_is_noticed_and_repaired(pair, old, new):
-    pair.write_text(pair.read_text().replace(old, new))
-    assert pairs.check(pair)
-    pairs.repair(pair, "py")
-    assert pairs.check(pair) == []
-    assert new in pair.read_text()
-
-
-def test_editing_the_notebook_alone_is_noticed_and_repaired(pair):
-    twin = pair.with_suffix(".ipynb")
-    notebook = nbformat.read(twin, as_version=4)
-    notebook.cells[-1].source = "print('edited')"
-    notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text="edited\n")]
-    notebook.cells[-1].execution_count = 3
-    nbformat.write(notebook, twin)
-    assert len(pairs.check(pair)) == 2
-    pairs.repair(pair, "ipynb")
-    assert pairs.check(pair) == []
-    assert "print('edited')" in pair.read_text()
-    assert "edited\\n" not in twin.read_text()
-
-
-def test_a_missing_half_is_noticed(pair):
-    pair.with_suffix(".ipynb").unlink()
-    assert "is missing" in pairs.check(pair)[0]
-
-
-def test_the_check_fails_as_a_command(pair, monkeypatch, capsys):
-    folder = pair.parent / "notebooks"
-    folder.mkdir()
-    pair.rename(folder / pair.name)
-    monkeypatch.chdir(pair.parent)
-    assert pairs.main([]) == 1
-    assert "make pairs" in capsys.readouterr().err
-    assert pairs.main(["--from", "py"]) == 0
+def test_notebook_pairs_agree():
+    scripts = sorted((ROOT / "notebooks").glob("*.py"))
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert [path.stem for path in scripts] == [path.stem for path in notebooks]
+    for script, twin in zip(scripts, notebooks, strict=True):
+        notebook = nbformat.read(twin, as_version=4)
+        compare_notebooks(jupytext.read(script), notebook, "py:percent")
+        assert not any(cell.get("outputs") for cell in notebook.cells), twin.name
 
 
 def test_environment_yml_has_the_same_dependencies():
@@ -156,6 +98,31 @@ def test_contents_exist_and_every_page_is_listed():
     there = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
     there |= {f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("*.py")}
     assert sorted(listed) == sorted(there)
+
+
+def test_the_landing_page_has_the_times_that_the_chapters_say():
+    page = (ROOT / "book" / "index.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \{doc\}`\.\./notebooks/(\w+)`.* \| (.+) \| (.+) \|$", page, re.M)
+    assert [name for name, _, _ in rows] == chapter_names(ROOT)
+    for name, read, run in rows:
+        text = (ROOT / "notebooks" / f"{name}.py").read_text(encoding="utf-8")
+        said = f"**Time to read:** {read}. **Time to run:** {run}"
+        assert said in " ".join(text.replace("\n#", "").split()), name
+
+
+def test_a_displayed_equation_on_a_page_can_be_referred_to():
+    for path in (ROOT / "book").glob("*.md"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        ends = [line for line in lines if line.startswith("$$")][1::2]
+        assert all(line.startswith("$$ (") for line in ends), path.name
+
+
+def test_no_page_is_configured_to_ask_another_host():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]["config"]
+    assert (ROOT / "book" / "_static" / config["mathjax_path"]).is_file()
+    assert config["nb_ipywidgets_js"] == {}
+    for name in (*config["html_js_files"], *config["html_css_files"]):
+        assert "http" not in (ROOT / "book" / "_static" / name).read_text(encoding="utf-8")
 
 
 def test_every_citation_is_in_the_bibliography():

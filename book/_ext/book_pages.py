@@ -2,14 +2,12 @@
 
     ```{showcase} papers.yml          the papers of that file, beside the page
     ```{scoreboard-totals}            how the paper's tables stand, from the records
-    ```{contents-with-times}          the chapters; each line of the body, `01_name: what for`
     ```{pareto-front} a/record.json   the front that a record holds, as an interactive figure
     ```{film} spring.json             a film under _static/film; :playing: shows it as a loop
 
 What is wrong with a file is an error of the page that asks for it, and fails the build.
 """
 
-from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,12 +39,8 @@ class FromFile(SphinxDirective):
         return [page.split("/")[1] for page in pages if page.startswith("notebooks/")]
 
 
-class Written(FromFile, ABC):
-    """Markdown that a subclass writes, read as if it stood on the page."""
-
-    @abstractmethod
-    def markdown(self) -> str:
-        """What is to be read."""
+class Written(FromFile):
+    """What a subclass writes by `markdown`, read as if it stood on the page."""
 
     def run(self) -> list[nodes.Node]:
         try:
@@ -79,19 +73,6 @@ class ScoreboardTotals(Written):
         from symlib.scoreboard_tables import totals
 
         return totals(read_board())
-
-
-class ContentsWithTimes(Written):
-    """The chapters with the time that each takes."""
-
-    has_content = True
-
-    def markdown(self) -> str:
-        from symlib.contents import contents, read_chapters
-
-        purposes = dict(line.split(":", 1) for line in self.content if ":" in line)
-        named = {name.strip(): purpose for name, purpose in purposes.items()}
-        return contents(read_chapters(Path(self.env.srcdir) / "notebooks", self.chapters()), named)
 
 
 class ParetoFront(FromFile):
@@ -154,7 +135,6 @@ def setup(app) -> dict:
     app.connect("html-page-context", without_thebe, priority=900)
     app.add_directive("showcase", Showcase)
     app.add_directive("scoreboard-totals", ScoreboardTotals)
-    app.add_directive("contents-with-times", ContentsWithTimes)
     app.add_directive("pareto-front", ParetoFront)
     app.add_directive("film", Film)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
