@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from symlib import results
 from symlib.cosmology.catalogue import Catalogue, DensitySlice, write_catalogue
+from symlib.cosmology.gravity import cosmology
 from symlib.cosmology.halos import RADIUS, Particles, find_halos, overdensity, tree_of
-from symlib.cosmology.linear import cosmology
 from symlib.cosmology.universe import Universe, simulate
 from symlib.errors import InputError
 
