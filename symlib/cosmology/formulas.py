@@ -145,14 +145,12 @@ PAPER = {
 FIRST_GUESS = {"with_own_mass": (-0.4, 0.05, 0.3, RADIUS, 20.0)}
 
 
-def get_formula(name: "str | Formula") -> Formula:
+def get_formula(name: str) -> Formula:
     """A formula by name.
 
     Raises:
         UnknownChoice: no formula of that name.
     """
-    if isinstance(name, Formula):
-        return name
     if name not in FORMULAS:
         raise UnknownChoice("formula", name, FORMULAS)
     return FORMULAS[name]
