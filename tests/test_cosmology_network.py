@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import sympy as sp
 import torch
+from halos import random_halos
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import Data
@@ -21,12 +22,14 @@ from symlib.cosmology.experiments import (
 )
 from symlib.cosmology.figures import halo_kernel, halo_spectrum
 from symlib.cosmology.halo_graphs import Neighbourhoods, halo_graph
-from symlib.cosmology.network import halo_network, speaking, train_halos
-from symlib.cosmology.reading import kernel, survey
+from symlib.cosmology.neighbours import neighbours
+from symlib.cosmology.network import _Loop, halo_network, speaking, train_halos
+from symlib.cosmology.reading import _choose, kernel, survey
 from symlib.cosmology.table6 import fitted_halos
 from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
 from symlib.results import write_record
 from symlib.symbolic.parsing import parse_equation
+from symlib.training_loop import Run
 
 BOX = 120.0
 PLAIN = replace(
@@ -37,15 +40,10 @@ PLAIN = replace(
 
 def universe(count: int = 150, seed: int = 0, radius: float = 20.0, box: float = BOX) -> Catalogue:
     """Halos thrown at random, whose δ is a sum of neighbours' masses within a radius."""
-    rng = np.random.default_rng(seed)
-    positions = (rng.random((count, 3)) * box).astype(np.float32)
-    masses = 1e13 * (1 + rng.pareto(2.0, count).clip(max=20))
-    apart = positions[:, None] - positions[None]
-    apart -= box * np.round(apart / box)
-    near = (np.sqrt((apart**2).sum(-1)) < radius) & ~np.eye(count, dtype=bool)
-    delta = (near * masses / 1e14).sum(1) - 0.5
-    velocities = 300 * rng.standard_normal((count, 3))
-    return Catalogue(box, positions, velocities, masses, delta, particle_mass=1e11)
+    catalogue = random_halos(count, box, seed)
+    pairs = neighbours(catalogue, radius)
+    around = np.bincount(pairs.receivers, catalogue.masses[pairs.senders] / 1e14, count)
+    return replace(catalogue, delta=around - 0.5)
 
 
 def predict(network, graph):
@@ -123,9 +121,6 @@ def test_the_survey_agrees_with_the_network():
 
 
 def test_padding_changes_nothing():
-    from symlib.cosmology.network import _Loop
-    from symlib.training_loop import Run
-
     graph, network = halo_graph(universe(80)), halo_network(16)
     losses = []
     for room in (1024, 4096):
@@ -196,8 +191,6 @@ class Front:
 
 
 def test_the_formula_is_chosen_by_what_it_predicts():
-    from symlib.cosmology.reading import _choose
-
     catalogue = universe(200)
     edge = Front(("1.5", "m2", "m2/(1+(r/1.9)**30)", "m2*v1*dv"), ("m1", "m2", "r", "dv", "v1"), 1)
     node = Front(("0.3+0*m1", "0.8*e1", "0.9*e1-0.4", "e1*m1"), ("e1", "m1", "v1"), 1)
