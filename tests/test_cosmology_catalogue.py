@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -142,19 +143,14 @@ def test_the_command_makes_a_catalogue(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        (["--particles", "33"], "particles"),
-        (["--box", "30"], "box"),
-        (["--out", "halos.txt"], "out"),
-        (["--out", "file/halos.npz"], "--out"),
-    ],
+    ("option", "value"),
+    [("particles", "33"), ("box", "30"), ("out", "halos.txt"), ("out", "file/halos.npz")],
 )
-def test_a_bad_option_is_told_at_once(tmp_path, monkeypatch, capsys, options, named):
+def test_a_bad_option_is_told_at_once(tmp_path, monkeypatch, capsys, option, value):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("in the way")
-    assert cli.main(["universe", "--out", "halos.npz", "--quiet", *options]) == 2
-    assert f"error: {named}" in capsys.readouterr().err
+    assert cli.main(["universe", "--out", "halos.npz", "--quiet", f"--{option}", value]) == 2
+    assert re.search(f"error: (--)?{option}", capsys.readouterr().err)
 
 
 def test_a_universe_without_halos_says_so(monkeypatch):

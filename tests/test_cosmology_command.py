@@ -67,6 +67,10 @@ def test_every_row_gets_a_record_and_is_not_made_twice(tmp_path, small, capsys):
     for record in found.values():
         assert record["chapter"] == "cosmology" and record["error_test"] > 0
         assert record["error_second"] > 0 and "provenance" in record and "constants" in record
+    formula, constant = found["best_found-ci-0"], found["constant-ci-0"]
+    assert formula["equation"]["composed"] and formula["tried"]
+    assert formula["error_test"] <= formula["error_before_refit"]
+    assert formula["error_test"] < 0.9 * constant["error_test"]
     assert tables.cosmology(out)[0]["formula"] == "constant"
     assert len(tables.cosmology(out)) == len(rows)
     capsys.readouterr()

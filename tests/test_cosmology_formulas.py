@@ -43,23 +43,16 @@ def halos():
 def test_pairs_are_those_of_brute_force(count, box, radius, seed):
     catalogue = random_halos(count=count, box=box, seed=seed)
     positions = catalogue.positions.astype(float)
-    images = np.array(np.meshgrid(*[[-box, 0, box]] * 3)).reshape(3, -1).T
-    expected, nearest = set(), {}
-    for i in range(count):
-        for j in range(count):
-            away = positions[j] - positions[i] + images
-            nearest[i, j] = away[np.argmin((away**2).sum(1))]
-            if i != j and (nearest[i, j] ** 2).sum() < radius**2:
-                expected.add((i, j))
-    if not expected:
+    apart = positions[None] - positions[:, None]
+    apart -= box * np.round(apart / box)
+    near = (np.linalg.norm(apart, axis=2) < radius) & ~np.eye(count, dtype=bool)
+    if not near.any():
         with pytest.raises(InputError, match="no two halos"):
             neighbours(catalogue, radius)
         return
     pairs = neighbours(catalogue, radius)
-    found = list(zip(pairs.receivers.tolist(), pairs.senders.tolist(), strict=True))
-    assert found == sorted(expected)
-    apart = [nearest[pair] for pair in found]
-    np.testing.assert_allclose(pairs.separations, apart, atol=1e-9)
+    np.testing.assert_array_equal((pairs.receivers, pairs.senders), np.nonzero(near))
+    np.testing.assert_allclose(pairs.separations, apart[near], atol=1e-9)
 
 
 def test_a_box_too_small_is_refused():
@@ -70,36 +63,30 @@ def test_a_box_too_small_is_refused():
 
 
 def _slowly(catalogue, name, c, length=1.0, speed=100.0):
-    """Table 6 as it is printed, one pair after the other, in units of (Mpc/h, km/s)."""
-    box, radius = catalogue.box, 50.0
+    """Table 6 as it is printed, one halo after the other, in units of (Mpc/h, km/s)."""
+    box, count = catalogue.box, len(catalogue)
     x, v = catalogue.positions.astype(float), catalogue.velocities.astype(float) / speed
     mass = catalogue.masses.astype(float) / 1e14
     result = []
-    for i in range(len(mass)):
-        e, own = 0.0, np.linalg.norm(v[i])
-        for j in range(len(mass)):
-            away = np.abs(x[i] - x[j])
-            r = np.linalg.norm(np.minimum(away, box - away))
-            relative = np.linalg.norm(v[i] - v[j])
-            if name == "with_own_mass" and r < radius:
-                e += (c[2] + mass[j]) / (1 + (r / c[3]) ** c[4])
-            elif j == i or r >= radius:
-                continue
-            elif name == "simple":
-                e += mass[j] if r < 20 else 0.0
-            elif name == "with_mass":
-                e += (c[3] + mass[j]) / (c[4] + (c[5] * r / length) ** c[6])
-            elif name == "without_mass":
-                e += (c[3] + relative) / (c[4] + (c[5] * r / length) ** c[6])
+    for i in range(count):
+        away = np.abs(x[i] - x)
+        r = np.linalg.norm(np.minimum(away, box - away), axis=1)
+        relative, own = np.linalg.norm(v[i] - v, axis=1), np.linalg.norm(v[i])
+        others = (r < 50) & (np.arange(count) != i)
+        soft = 1 / (c[4] + (c[5] * r / length) ** c[6]) if len(c) == 7 else None
         if name == "constant":
             result.append(c[0])
         elif name == "simple":
+            e = mass[others & (r < 20)].sum()
             result.append(c[0] + (c[1] + mass[i] * c[2]) * e)
         elif name == "without_mass":
+            e = ((c[3] + relative) * soft)[others].sum()
             result.append(c[0] + e / (c[1] + c[2] * e * own))
         elif name == "with_mass":
+            e = ((c[3] + mass) * soft)[others].sum()
             result.append(c[0] + e / (c[1] + c[2] * mass[i]))
         else:
+            e = ((c[2] + mass) / (1 + (r / c[3]) ** c[4]))[r < 50].sum()
             result.append(c[0] + c[1] * e)
     return np.array(result)
 
@@ -182,12 +169,7 @@ def test_tabulated_sums_are_nearly_exact(halos, quantity):
 
 @pytest.mark.parametrize(
     ("constants", "told"),
-    [
-        ([1, 2, 3], "has 7"),
-        ([np.nan] * 7, "NaN"),
-        ([0, 1, 1, 1, -1, 1, 1], "C5 = -1"),
-        ([0, 1, 1, 1, 1, 0, -2], "C6 = 0, C7 = -2"),
-    ],
+    [([1, 2, 3], "has 7"), ([np.nan] * 7, "C1 = nan"), ([0, 1, 1, 1, 1, 0, -2], "C6 = 0, C7 = -2")],
 )
 def test_constants_that_make_no_sense(halos, constants, told):
     with pytest.raises(InputError, match=told):
@@ -208,6 +190,4 @@ def test_a_falling_denominator_has_a_pole(halos):
 def test_names_that_do_not_exist():
     with pytest.raises(UnknownChoice, match="with_mass"):
         get_formula("traditional")
-    with pytest.raises(InputError, match="no smooth kernel"):
-        kernel("simple", TRUTH["simple"], 1.0)
     assert half_radius("simple", TRUTH["simple"]) is None

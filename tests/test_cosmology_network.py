@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import sympy as sp
 import torch
+from halos import random_halos
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import Data
@@ -18,19 +19,18 @@ from symlib.cosmology.experiments import (
     NetworkPreset,
     cutoff_experiment,
     network_experiment,
-    network_preset,
 )
 from symlib.cosmology.figures import halo_kernel, halo_spectrum
 from symlib.cosmology.halo_graphs import Neighbourhoods, halo_graph
-from symlib.cosmology.network import halo_network, speaking, train_halos
-from symlib.cosmology.reading import kernel, survey
+from symlib.cosmology.neighbours import neighbours
+from symlib.cosmology.network import _Loop, halo_network, speaking, train_halos
+from symlib.cosmology.reading import _choose, kernel, survey
 from symlib.cosmology.table6 import fitted_halos
 from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
-from symlib.recipes import optimiser
 from symlib.results import write_record
-from symlib.sparsity import silence
 from symlib.symbolic.expressions import evaluate, symbol
 from symlib.symbolic.parsing import parse_equation
+from symlib.training_loop import Run
 
 BOX = 120.0
 PLAIN = replace(
@@ -41,15 +41,10 @@ PLAIN = replace(
 
 def universe(count: int = 150, seed: int = 0, radius: float = 20.0, box: float = BOX) -> Catalogue:
     """Halos thrown at random, whose δ is a sum of neighbours' masses within a radius."""
-    rng = np.random.default_rng(seed)
-    positions = (rng.random((count, 3)) * box).astype(np.float32)
-    masses = 1e13 * (1 + rng.pareto(2.0, count).clip(max=20))
-    apart = positions[:, None] - positions[None]
-    apart -= box * np.round(apart / box)
-    near = (np.sqrt((apart**2).sum(-1)) < radius) & ~np.eye(count, dtype=bool)
-    delta = (near * masses / 1e14).sum(1) - 0.5
-    velocities = 300 * rng.standard_normal((count, 3))
-    return Catalogue(box, positions, velocities, masses, delta, particle_mass=1e11)
+    catalogue = random_halos(count, box, seed)
+    pairs = neighbours(catalogue, radius)
+    around = np.bincount(pairs.receivers, catalogue.masses[pairs.senders] / 1e14, count)
+    return replace(catalogue, delta=around - 0.5)
 
 
 def predict(network, graph):
@@ -65,9 +60,15 @@ def test_shapes_and_units():
     assert graph.edge_attr.shape == (graph.num_edges, 3)
     assert float(graph.edge_attr.norm(dim=1).max()) <= 2.0 + 1e-6  # 50 Mpc/h in units of 25
     np.testing.assert_allclose(graph.x[:, 3], catalogue.masses / 1e14, rtol=1e-6)
-    predicted, raw = predict(halo_network(16), graph)
+    network = halo_network(16)
+    predicted, raw = predict(network, graph)
     assert predicted.shape == (150, 1) and raw.shape == (graph.num_edges, 100)
     assert halo_network().edge_model[0].out_features == 500
+    # A few centres with their neighbours are predicted as among all.
+    centres = torch.tensor([3, 77, 12])
+    part, raw = network(*Neighbourhoods.of(graph).inputs(centres))
+    assert len(raw) == int(torch.isin(graph.edge_index[1], centres).sum())
+    torch.testing.assert_close(part, predicted[centres])
 
 
 @settings(max_examples=8, deadline=None)
@@ -83,14 +84,6 @@ def test_moving_and_renumbering_halos_changes_no_prediction(shift, seed):
         predict(network, halo_graph(there))[0], predict(network, halo_graph(here))[0][order],
         atol=2e-4,
     )  # fmt: skip
-
-
-def test_a_batch_predicts_what_the_whole_graph_does():
-    graph, network = halo_graph(universe()), halo_network(16)
-    centres = torch.tensor([3, 77, 12])
-    part, raw = network(*Neighbourhoods.of(graph).inputs(centres))
-    assert len(raw) == int(torch.isin(graph.edge_index[1], centres).sum())
-    torch.testing.assert_close(part, predict(network, graph)[0][centres])
 
 
 def test_training_learns_a_sum_over_neighbours_with_few_components():
@@ -111,10 +104,7 @@ def test_training_learns_a_sum_over_neighbours_with_few_components():
     found = kernel(seen, graph, shells=10, classes=2)
     middle = found[0.5].to_numpy().reshape(2, 10)
     assert np.nanmax(middle[:, :3]) > np.nanmedian(middle[:, -2:])
-    for figure, alt in (
-        halo_spectrum(seen.spread),
-        halo_kernel(found),
-    ):
+    for figure, alt in (halo_spectrum(seen.spread), halo_kernel(found)):
         assert len(alt) > 60 and figure.axes
 
 
@@ -131,58 +121,7 @@ def test_the_survey_agrees_with_the_network():
     )
 
 
-def test_silenced_components_stay_silent_and_the_others_go_on():
-    graph = halo_graph(universe(80))
-    network, inputs = halo_network(16), Neighbourhoods.of(graph).inputs(torch.arange(80))
-    adam, _ = optimiser(network, PLAIN)
-
-    def step():
-        adam.zero_grad()
-        predicted, raw = network(*inputs)
-        ((predicted - graph.y).abs().mean() + 0.01 * raw.abs().sum(1).mean()).backward()
-        adam.step()
-
-    step()
-    silence(network, torch.arange(100) >= 3, adam)
-    before = network.edge_model[-1].weight[:3].clone()
-    for _ in range(5):
-        step()
-    assert speaking(network) == 3
-    assert float(network.edge_model[-1].bias.detach()[3:].abs().max()) == 0
-    assert float(network.node_model[0].weight.detach()[:, 7:].abs().max()) == 0
-    assert not torch.equal(network.edge_model[-1].weight[:3], before)
-
-
-def test_a_resumed_run_ends_like_one_that_was_not_stopped(tmp_path, monkeypatch):
-    graph, rows = halo_graph(universe(60)), np.arange(50)
-    whole = train_halos(graph, rows, PLAIN, hidden=16, progress=False)
-    from symlib.cosmology import network as module
-
-    original, path = module._Loop.step, tmp_path / "halos.safetensors"
-
-    def stop(self, *arguments):
-        if self.run.steps == 12:
-            raise KeyboardInterrupt
-        return original(self, *arguments)
-
-    monkeypatch.setattr(module._Loop, "step", stop)
-    with pytest.raises(KeyboardInterrupt):
-        train_halos(graph, rows, PLAIN, hidden=16, checkpoint=path, progress=False)
-    monkeypatch.setattr(module._Loop, "step", original)
-    resumed = train_halos(graph, rows, PLAIN, hidden=16, checkpoint=path, progress=False)
-    assert resumed.resumed_at == 12
-    for one, other in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
-        torch.testing.assert_close(one, other)
-    with pytest.raises(InputError, match="another seed"):
-        train_halos(graph, rows, PLAIN, hidden=16, seed=1, checkpoint=path, progress=False)
-    with pytest.raises(InputError, match="another data"):
-        train_halos(graph, rows[:-1], PLAIN, hidden=16, checkpoint=path, progress=False)
-
-
 def test_padding_changes_nothing():
-    from symlib.cosmology.network import _Loop
-    from symlib.training_loop import Run
-
     graph, network = halo_graph(universe(80)), halo_network(16)
     losses = []
     for room in (1024, 4096):
@@ -267,8 +206,6 @@ class Front:
 
 
 def test_the_formula_is_chosen_by_what_it_predicts():
-    from symlib.cosmology.reading import _choose
-
     catalogue = universe(200)
     edge = Front(("1.5", "m2", "m2/(1+(r/1.9)**30)", "m2*v1*dv"), ("m1", "m2", "r", "dv", "v1"), 1)
     node = Front(("0.3+0*m1", "0.8*e1", "0.9*e1-0.4", "e1*m1"), ("e1", "m1", "v1"), 1)
@@ -297,23 +234,12 @@ def test_an_experiment_is_recorded(cutoff, tmp_path):
     assert walk(universe(100), tiny, 1, **options).run.resumed_at == 10
 
 
-@pytest.mark.slow
-def test_equations_are_read_from_a_trained_network():
-    catalogue = universe(1200, radius=35.0, box=300.0)
-    recipe = replace(PLAIN, steps=900, batch=32, learning_rate=5e-3, turn_every=60)
-    budget = {"searches": 2, "generations": 15, "rounds": 1, "max_complexity": 20}
-    tiny = NetworkPreset("ci", replace(recipe, alpha_start=10.0, alpha_until=0.4), 32, budget)
-    found = network_experiment(catalogue, tiny, engine="operon", progress=False)
-    _, formula = found.records
-    trivial = np.abs(catalogue.delta - np.median(catalogue.delta))[found.test].mean()
-    assert formula["formula"] == "best_found" and formula["equation"]["composed"]
-    assert formula["error_test"] < 0.9 * trivial
-    assert formula["error_test"] <= formula["error_before_refit"]
-    assert min(row["error"] for row in formula["tried"]) < trivial
-
-
-def test_bad_input_is_named():
+def test_bad_input_is_named(tmp_path):
     graph = halo_graph(universe(60))
+    kept = {"hidden": 8, "checkpoint": tmp_path / "halos.safetensors", "progress": False}
+    train_halos(graph, np.arange(50), PLAIN, **kept)
+    with pytest.raises(InputError, match="another data"):
+        train_halos(graph, np.arange(49), PLAIN, **kept)
     with pytest.raises(InputError, match="fewer than a batch"):
         train_halos(graph, [1, 2], PLAIN, progress=False)
     for rows in ([1] * 8, np.arange(61)):
@@ -326,7 +252,7 @@ def test_bad_input_is_named():
     with pytest.raises(InputError, match="seed"):
         network_experiment(universe(60), seed=-1)
     with pytest.raises(UnknownChoice, match="laptop"):
-        network_preset("huge")
+        network_experiment(universe(60), "huge")
     graph.y[3] = float("nan")
     with pytest.raises(NonFiniteLoss, match="no checkpoint was asked for"):
         train_halos(graph, np.arange(60), replace(PLAIN, batch=60), hidden=8, progress=False)

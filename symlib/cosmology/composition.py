@@ -46,12 +46,10 @@ class PairTable:
         import torch
 
         rows = torch.as_tensor(np.asarray(rows), dtype=torch.int64)
-        hoods = Neighbourhoods.of(graph)
-        chosen = hoods.edges_of(rows)
-        receiver = np.repeat(np.arange(len(rows)), hoods.degrees(rows).numpy())
-        x = graph.x.numpy().astype(np.float64)
-        first, second = x[rows.numpy()], x[graph.edge_index[0, chosen].numpy()]
-        r = graph.edge_attr[chosen].double().norm(dim=1).numpy() * (LENGTH / DISTANCE)
+        *inputs, receiver = Neighbourhoods.of(graph).inputs(rows)
+        first, second, apart = (values.double().numpy() for values in inputs)
+        receiver = receiver.numpy()
+        r = np.linalg.norm(apart, axis=1) * (LENGTH / DISTANCE)
         speed = np.linalg.norm(first[:, :3], axis=1)
         relative = np.linalg.norm(second[:, :3] - first[receiver, :3], axis=1)
         pairs = [first[receiver, 3], second[:, 3], r, relative, speed[receiver]]

@@ -26,7 +26,8 @@ from symlib.cosmology.reading import (
     survey,
 )
 from symlib.cosmology.table6 import CHAPTER, CUT, HELD_OUT, fitted_halos, paper_errors
-from symlib.errors import InputError, UnknownChoice
+from symlib.errors import InputError
+from symlib.presets import get_preset
 from symlib.recipes import Recipe
 from symlib.records.stages import version
 from symlib.records.study import hash_of
@@ -73,19 +74,6 @@ NETWORK_PRESETS = {
     "laptop": NetworkPreset("laptop", _RECIPE, HIDDEN, "laptop"),
     "paper": NetworkPreset("paper", replace(_RECIPE, steps=200_000, batch=64), HIDDEN, "paper"),
 }
-
-
-def network_preset(name: "str | NetworkPreset") -> NetworkPreset:
-    """A preset by name.
-
-    Raises:
-        UnknownChoice: no preset of that name.
-    """
-    if isinstance(name, NetworkPreset):
-        return name
-    if name not in NETWORK_PRESETS:
-        raise UnknownChoice("preset", name, NETWORK_PRESETS)
-    return NETWORK_PRESETS[name]
 
 
 @dataclass(frozen=True)
@@ -137,7 +125,9 @@ def network_experiment(
         MissingEngine: PySR was asked for and there is no Julia.
         NonFiniteLoss: training broke down.
     """
-    preset, began = network_preset(preset), time.perf_counter()
+    began = time.perf_counter()
+    if not isinstance(preset, NetworkPreset):
+        preset = NETWORK_PRESETS[get_preset(preset).name]
     if not isinstance(seed, int) or seed < 0:
         raise InputError(f"seed: a whole number, zero or positive, got {seed!r}")
     if equations:

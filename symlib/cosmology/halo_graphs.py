@@ -1,11 +1,9 @@
 """Halos as a graph, and mini-batches of centre halos with all their neighbours (appendix E).
 
 An edge joins two halos closer than 50 Mpc/h, across the faces of the periodic box too. A node
-carries velocity and mass; an edge carries the sender's position as seen from the receiver, by
-the shortest way around the box. That difference is all that positions tell: a position alone
-says nothing in a box without walls, and a separation taken from two wrapped positions would be
-wrong at every face. So translation invariance, which the paper's network learns from augmented
-data, holds here exactly.
+carries velocity and mass; an edge carries the sender's position as seen from the receiver. That
+difference is all that positions tell, so translation invariance, which the paper's network learns
+from augmented data, holds here exactly.
 
 Units of the network's inputs: separation 25 Mpc/h, velocity 300 km/s, mass 10¹⁴ h⁻¹ M☉ (plain,
 not its logarithm, since sums of masses are what gravity weighs).
@@ -48,11 +46,10 @@ def halo_graph(catalogue: Catalogue) -> Data:
 
 @dataclass(frozen=True)
 class Neighbourhoods:
-    """All neighbours of a few centre halos.
+    """All neighbours of a few centre halos: edges are sorted by receiver, so each has a slice.
 
-    torch_geometric's `NeighborLoader` samples them in C++ code of pyg-lib or torch-sparse, which
-    have no wheels for the newest releases of torch. For one hop its work is a selection: edges are
-    sorted by receiver, so a centre's edges are one slice.
+    (torch_geometric's `NeighborLoader` needs pyg-lib or torch-sparse, which have no wheels for the
+    newest releases of torch.)
 
     graph: from `halo_graph`. starts: edge slices, shape [halos + 1].
     """

@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 
 from symlib.errors import InputError
 
+LINKING, LEAST = 0.2, 20  # linking length in mean separations, particles of a halo
 RADIUS = 20.0  # Mpc/h, within which δ is measured
 
 
@@ -63,7 +64,7 @@ def tree_of(positions: np.ndarray, box: float) -> cKDTree:
 
 
 def find_halos(
-    particles: Particles, linking: float = 0.2, least: int = 20, tree: cKDTree | None = None
+    particles: Particles, linking: float = LINKING, least: int = LEAST, tree: cKDTree | None = None
 ) -> Halos:
     """Friends-of-friends halos.
 

@@ -16,15 +16,22 @@ from tqdm import tqdm
 
 from symlib import results
 from symlib.cosmology.catalogue import Catalogue, DensitySlice, write_catalogue
-from symlib.cosmology.halos import RADIUS, Particles, find_halos, overdensity, tree_of
-from symlib.cosmology.linear import cosmology
+from symlib.cosmology.gravity import cosmology
+from symlib.cosmology.halos import (
+    LEAST,
+    LINKING,
+    RADIUS,
+    Particles,
+    find_halos,
+    overdensity,
+    tree_of,
+)
 from symlib.cosmology.universe import Universe, simulate
 from symlib.errors import InputError
 
 PACKAGES = ("jaxpm", "jax-cosmo")
 SLICE_CELLS = 512
 SLICE_THICKNESS = 20.0  # Mpc/h
-LINKING, LEAST = 0.2, 20
 
 
 def make_catalogue(
@@ -51,7 +58,7 @@ def make_catalogue(
     if progress:
         tqdm.write("finding halos, and the matter about them", file=sys.stderr)
     tree = tree_of(particles.positions, universe.box)
-    halos = find_halos(particles, LINKING, LEAST, tree)
+    halos = find_halos(particles, tree=tree)
     if len(halos) == 0:
         raise InputError("universe: no halos formed; use more particles, or a smaller box")
     catalogue = Catalogue(

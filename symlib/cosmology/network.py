@@ -4,17 +4,13 @@
     aggregation  ē_i  = Σ_j e_ij
     prediction   δ̂_i = φᵛ(v_i, ē_i)
 
-The network is `symlib.models.GraphNetwork` with 500 hidden units, 100 messages and L1; velocity
-and mass belong to the nodes, the separation to the edge (see `symlib.cosmology.halo_graphs`),
-and φᵛ sees no position. What is minimised is |δ − δ̂| + α₁ L_e + α₂ L_n as for particles.
+The network has 500 hidden units, 100 messages and L1; velocity and mass belong to the nodes, the
+separation to the edge (`symlib.cosmology.halo_graphs`), and φᵛ sees no position. What is minimised
+is |δ − δ̂| + α₁ L_e + α₂ L_n as for particles.
 
-How a hundred components become few: α₁ arrives from above, 100 times its final value, and messages
-are turned to their principal axes now and then (both in `symlib.recipes`). L1 alone shrinks
-components but never ends them, as φᵛ can undo any shrinking with larger weights. So with each
-turn, components whose standard deviation is below a tenth of the largest, 1% of its variance, are
-silenced: their row of φᵉ's last matrix and their column of φᵛ's first are set to zero. There
-the gradient of both is zero as well, so they stay silent. How many are left is for the data to
-say.
+How a hundred components become few: α₁ arrives from above, 100 times its final value
+(`symlib.recipes`), messages are turned to their principal axes now and then, and those below a
+tenth of the largest's standard deviation, 1% of its variance, are silenced (`symlib.sparsity`).
 
 Directions are drawn anew: each centre's surroundings, separations and velocities alike, are turned
 by a random rotation at each step, as the laws of motion know no axes.

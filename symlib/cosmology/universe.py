@@ -5,8 +5,7 @@
 The steps, in order: a Gaussian random field with the linear power spectrum of Planck 2015;
 particles on a lattice, moved by second-order Lagrangian perturbation theory to a = 0.05;
 then kicks and drifts, where gravity is solved by Fourier transforms on a mesh finer than the
-lattice. JaxPM and jax-cosmo give the field and the Poisson kernel (`symlib.cosmology.linear`,
-`symlib.cosmology.gravity`).
+lattice (`symlib.cosmology.gravity`).
 
 Lengths are comoving Mpc/h. Momenta are a² dx/dt in units of H0, so the velocity a dx/dt is
 100 p / a km/s.
@@ -21,11 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from symlib.cosmology.archive import read_arrays, write_arrays
-from symlib.cosmology.catalogue import CRITICAL_DENSITY
-from symlib.cosmology.gravity import pull
+from symlib.cosmology.catalogue import CRITICAL_DENSITY, read_arrays, write_arrays
+from symlib.cosmology.gravity import cosmology, linear_field, linear_growth, pull, start
 from symlib.cosmology.halos import Particles
-from symlib.cosmology.linear import cosmology, linear_field, linear_growth, start
 from symlib.errors import InputError
 
 HUBBLE = 100.0  # km/s per Mpc/h
