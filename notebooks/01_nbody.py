@@ -211,9 +211,13 @@ show(*figures.messages_and_forces(heard, quantity))
 # $\log(\text{error})$ per unit of complexity is selected (appendix C).
 
 # %%
-found = experiments.regress_message(
-    run.network, law, data, work, seed, engine=engine, progress=False
-)
+search = {
+    "engine": engine,
+    "seed": seed,
+    "budget": work.budget,
+    "progress": False,
+}
+found = messages.regress_message(run.network, data.train_states, **search)
 Markdown(tables.front(found))
 
 # %% tags=["hide-input"]
@@ -246,10 +250,7 @@ Markdown(
 # roll out from the same held-out beginnings.
 
 # %%
-options = {"engine": engine, "component": 1, "progress": False}
-other = experiments.regress_message(
-    run.network, law, data, work, seed, **options
-)
+other = messages.regress_message(run.network, data.train_states, 1, **search)
 symbols = rollout.symbolic_dynamics(
     (found, other), data.train_states[:5000], data.train_accelerations[:5000]
 )

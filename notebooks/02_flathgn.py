@@ -156,9 +156,9 @@ pair, own = energy_discovery.regress_energies(
     run.network,
     law,
     data.train_states,
-    work,
-    seed,
     engine=engine,
+    seed=seed,
+    budget=work.budget,
     progress=False,
 )
 Markdown(tables.front(pair))
@@ -198,7 +198,7 @@ truth = nbody.simulate(
 ).states
 dynamics = {
     "message passing": rollout.network_dynamics(passing.network),
-    "FlatHGN": energy_rollout.energy_dynamics(run.network),
+    "FlatHGN": rollout.network_dynamics(run.network),
     "equation": energy_rollout.equation_dynamics(pair, own),
 }
 rolled = {"truth": truth} | {

@@ -12,10 +12,9 @@ import jax
 import numpy as np
 import torch
 
-from symlib.errors import InputError
 from symlib.graphs import complete_graph
 from symlib.hamiltonian import FlatHGN
-from symlib.messages import linear_fit
+from symlib.messages import checked_states, linear_fit
 from symlib.models import prediction_loss
 from symlib.potentials import PairPotential, pair_forces
 from symlib.variables import body_names, body_variables, pair_names, pair_variables
@@ -80,7 +79,7 @@ def record_energies(network: FlatHGN, law: PairPotential, states, chunk: int = 2
     Raises:
         InputError: states that are not finite or of another width than the network's.
     """
-    states = _checked(network, states)
+    states = checked_states(network, states).astype(np.float32)
     bodies, dim = states.shape[1], network.outputs
     first, second = np.triu_indices(bodies, 1)
     both = torch.from_numpy(np.stack([second, first]))
@@ -129,7 +128,7 @@ def symmetries(network: FlatHGN, states, seed: int = 0) -> dict[str, float]:
         energies exert, |∂H_self/∂x|, over the mean force on a body: 0 where all potential energy
         is in H_pair.
     """
-    states = _checked(network, states)
+    states = checked_states(network, states).astype(np.float32)
     count, bodies, _ = states.shape
     dim = network.outputs
     rng = np.random.default_rng(seed)
@@ -143,7 +142,9 @@ def symmetries(network: FlatHGN, states, seed: int = 0) -> dict[str, float]:
     with torch.no_grad():
         own, pair = network.energies(z, edges)
         own_moved, pair_moved = network.energies(z_moved, edges)
-        pair, pair_moved = (_both(e, count, bodies) for e in (pair, pair_moved))
+    # Both directions of a pair: edges are sorted by receiver, their reverses by sender.
+    reverse = np.lexsort(edges.numpy()[::-1])
+    pair, pair_moved = pair + pair[reverse], pair_moved + pair_moved[reverse]
     own_slope = torch.func.grad(lambda z: network.node_model(z).sum())(z)
     pair_slope = torch.func.grad(lambda z: network.pair_energies(z, edges).sum())(z)
 
@@ -161,19 +162,11 @@ def symmetries(network: FlatHGN, states, seed: int = 0) -> dict[str, float]:
 
 def velocity_loss(network: FlatHGN, states) -> float:
     """|v − ∂H/∂p| summed over components, averaged over bodies: Hamilton's other equation."""
-    states = _checked(network, states)
+    states = checked_states(network, states).astype(np.float32)
     x = torch.from_numpy(states).flatten(0, 1)
     velocity, _, _ = network.motion(x, complete_graph(states.shape[1], len(states)))
     dim = network.outputs
     return prediction_loss(velocity.detach(), x[:, dim : 2 * dim]).item()
-
-
-def _both(pair: torch.Tensor, graphs: int, bodies: int) -> torch.Tensor:
-    """Pair energies summed over both directions, one number per edge of a complete graph."""
-    table = pair.new_zeros(graphs, bodies, bodies)
-    receiver, sender = np.where(~np.eye(bodies, dtype=bool))
-    table[:, receiver, sender] = pair.reshape(graphs, -1)
-    return (table + table.transpose(1, 2))[:, receiver, sender].flatten()
 
 
 def _share(change: torch.Tensor, energy: torch.Tensor) -> float:
@@ -204,15 +197,3 @@ def _evaluate(network: FlatHGN, states: torch.Tensor, pairs: torch.Tensor) -> tu
     own_slope, own = torch.func.grad(alone, has_aux=True)(nodes)
     own = own - alone(at_rest)[1]
     return tuple(t.detach() for t in (pair, slope[:, :dim], own, own_slope[:, dim : 2 * dim]))
-
-
-def _checked(network: FlatHGN, states) -> np.ndarray:
-    states = np.asarray(states, dtype=np.float32)
-    if states.ndim != 3 or states.shape[2] != network.features or len(states) == 0:
-        raise InputError(
-            f"states: shape [snapshots, bodies, {network.features}] is needed for this network, "
-            f"got {states.shape}"
-        )
-    if not np.isfinite(states).all():
-        raise InputError("states: some numbers are NaN or infinite; leave those snapshots out")
-    return states

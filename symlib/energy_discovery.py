@@ -11,7 +11,6 @@ from symlib.energies import Energies, record_energies, symmetries, velocity_loss
 from symlib.hamiltonian import FlatHGN
 from symlib.messages import near_median
 from symlib.potentials import PairPotential
-from symlib.presets import Preset
 
 # Examples on which the selected equations' constants are refitted.
 REFIT_PAIRS = 60_000
@@ -36,11 +35,7 @@ def regress_energies(
     network: FlatHGN,
     law: PairPotential,
     states,
-    preset: Preset,
-    seed: int,
-    *,
-    engine: str = "auto",
-    progress: bool = True,
+    **search,
 ) -> tuple["symbolic.Regression", "symbolic.Regression"]:
     """Symbolic regression of the pair energy and of the self energy (appendix C).
 
@@ -48,6 +43,7 @@ def regress_energies(
 
     Args:
         states: training snapshots, shape [snapshots, bodies, 2 dim + 2].
+        **search: engine, seed, budget and progress of `symlib.symbolic.regress`.
 
     Returns:
         The regressions of the pair energy and of the self energy.
@@ -55,24 +51,13 @@ def regress_energies(
     bodies = states.shape[1]
     count = max(1, REFIT_PAIRS // (bodies * (bodies - 1) // 2))
     training = record_energies(network, law, states[:count])
-    found = []
-    for names, inputs, energy in (
-        (training.pair_names, training.pair_inputs, training.pair),
-        (training.own_names, training.own_inputs, training.own),
-    ):
-        kept = near_median(energy)
-        found.append(
-            symbolic.regress(
-                inputs[kept],
-                energy[kept],
-                list(names),
-                engine=engine,
-                seed=seed,
-                budget=preset.budget,
-                progress=progress,
-            )
-        )
-    return found[0], found[1]
+    pair, own = near_median(training.pair), near_median(training.own)
+    return (
+        symbolic.regress(
+            training.pair_inputs[pair], training.pair[pair], training.pair_names, **search
+        ),
+        symbolic.regress(training.own_inputs[own], training.own[own], training.own_names, **search),
+    )
 
 
 def read_energies(
@@ -80,18 +65,12 @@ def read_energies(
     law: PairPotential,
     train_states,
     test_states,
-    preset: Preset,
-    seed: int,
-    *,
-    engine: str = "auto",
-    progress: bool = True,
+    **search,
 ) -> EnergyReading:
-    """Record, regress and judge both energies."""
+    """Record, regress and judge both energies; `search` goes to `symlib.symbolic.regress`."""
     dim = network.outputs
     energies = record_energies(network, law, test_states)
-    pair, own = regress_energies(
-        network, law, train_states, preset, seed, engine=engine, progress=progress
-    )
+    pair, own = regress_energies(network, law, train_states, **search)
     return EnergyReading(
         energies,
         pair,
@@ -107,22 +86,14 @@ def energy_facts(network: FlatHGN, reading: EnergyReading, test_states) -> dict:
     `equation` and its company are the pair energy's, which the paper shows; the self energy's
     have names of their own. `recovered` asks for both.
     """
-    pair, own = reading.pair, reading.own
+    pair = reading.pair.facts(reading.pair_verdict)
+    own = reading.own.facts(reading.own_verdict)
     return {
         "velocity_loss": velocity_loss(network, test_states),
         "r2": reading.energies.r2(),
         "symmetries": symmetries(network, test_states[:1000]),
-        "equation": str(pair.selected["equation"]),
-        "complexity": int(pair.selected["complexity"]),
-        "mae": float(pair.selected["loss"]),
-        "self_equation": str(own.selected["equation"]),
-        "self_complexity": int(own.selected["complexity"]),
-        "self_mae": float(own.selected["loss"]),
-        "recovered": bool(reading.pair_verdict) and bool(reading.own_verdict),
-        "pair_recovered": bool(reading.pair_verdict),
-        "self_recovered": bool(reading.own_verdict),
-        "verdict": reading.pair_verdict.to_dict(),
-        "self_verdict": reading.own_verdict.to_dict(),
-        "front": pair.rows(),
-        "self_front": own.rows(),
+        **pair,
+        **{f"self_{key}": fact for key, fact in own.items()},
+        "pair_recovered": pair["recovered"],
+        "recovered": pair["recovered"] and own["recovered"],
     }

@@ -1,8 +1,7 @@
 """Motion from energies, learned or written down: Hamilton's equations rolled out.
 
 A dynamics here maps states [systems, bodies, 2 dim + 2] to both dx/dt and dv/dt, side by
-side, shape [systems, bodies, 2 dim]: a learned H may have a dx/dt that is not quite v, and
-only both together keep H constant. `symlib.rollout.rollout` integrates them.
+side, shape [systems, bodies, 2 dim]. `symlib.rollout.rollout` integrates it.
 """
 
 import copy
@@ -19,23 +18,9 @@ from symlib.potentials import PairPotential, total_energy
 from symlib.symbolic import Regression
 from symlib.symbolic.energy_verdict import gradient
 from symlib.symbolic.expressions import compile_expression, symbol
+from symlib.variables import AXES
 
-AXES = ("x", "y", "z")
 Dynamics = Callable[[np.ndarray], np.ndarray]
-
-
-def energy_dynamics(network: FlatHGN) -> Dynamics:
-    """A trained FlatHGN as a dynamics, in float64."""
-    network = copy.deepcopy(network).double()
-
-    def flow(states: np.ndarray) -> np.ndarray:
-        systems, bodies, width = states.shape
-        x = torch.tensor(states.reshape(-1, width), dtype=torch.float64)
-        with torch.no_grad():
-            velocity, acceleration, _ = network.motion(x, complete_graph(bodies, systems))
-        return torch.cat([velocity, acceleration], dim=1).numpy().reshape(systems, bodies, -1)
-
-    return flow
 
 
 def equation_dynamics(pair: Regression, own: Regression) -> Dynamics:
@@ -71,16 +56,19 @@ def equation_dynamics(pair: Regression, own: Regression) -> Dynamics:
     return flow
 
 
-def true_energy(law: PairPotential, states) -> np.ndarray:
-    """Energy under the true law along a rollout: states [..., bodies, w] -> [...]."""
+def energy_drift(law: PairPotential, states) -> np.ndarray:
+    """|E(t) − E(0)| under the true law, relative to the system's mean kinetic energy.
+
+    Args:
+        states: a rollout, shape [systems, steps, bodies, 2 dim + 2].
+
+    Returns:
+        Shape [systems, steps].
+    """
     states = np.asarray(states, dtype=np.float64)
     with jax.enable_x64(True):
-        return np.asarray(jax.jit(lambda s: total_energy(law, s))(states))
-
-
-def energy_drift(law: PairPotential, states) -> np.ndarray:
-    """|E(t) − E(0)| relative to the system's mean kinetic energy: [systems, steps]."""
-    return _relative_drift(true_energy(law, states), np.asarray(states))
+        energy = np.asarray(jax.jit(lambda s: total_energy(law, s))(states))
+    return _relative_drift(energy, states)
 
 
 def learned_drift(network: FlatHGN, states) -> np.ndarray:

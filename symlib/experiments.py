@@ -29,8 +29,6 @@ from symlib.records.study import hash_of
 from symlib.training import train
 from symlib.training_loop import Run
 
-REFIT_EDGES = 60_000  # training messages on which the selected equation's constants are refitted
-
 
 @dataclass(frozen=True)
 class Snapshots:
@@ -167,41 +165,6 @@ def fit_network(
     )
 
 
-def regress_message(
-    network,
-    law: PairPotential,
-    snapshots: Snapshots,
-    preset: Preset,
-    seed: int,
-    *,
-    engine: str = "auto",
-    component: int = 0,
-    progress: bool = True,
-) -> "symbolic.Regression":
-    """Symbolic regression of one message component on training examples (appendix C).
-
-    Messages that are `well_learned` are taken. One that has collapsed, the same on every edge,
-    is its constant.
-    """
-    bodies = snapshots.train_states.shape[1]
-    count = max(1, REFIT_EDGES // (bodies * (bodies - 1)))
-    training = messages_module.record(network, law, snapshots.train_states[:count])
-    target = training.values[:, component]
-    distance = training.inputs[:, training.names.index("r")]
-    kept = messages_module.well_learned(target, distance)
-    if not symbolic.varies(target[kept]):
-        return symbolic.constant(target[kept], training.names, engine=engine, seed=seed)
-    return symbolic.regress(
-        training.inputs[kept],
-        target[kept],
-        list(training.names),
-        engine=engine,
-        seed=seed,
-        budget=preset.budget,
-        progress=progress,
-    )
-
-
 def discover(
     law: "str | PairPotential",
     dim: int = 2,
@@ -250,16 +213,10 @@ def discover(
     marks["simulation"] = getattr(snapshots.trajectories, "seconds", None)
     marks["training"] = round(run.seconds, 2)
     losses = prediction_losses(run.network, snapshots.test_states, snapshots.test_accelerations)
+    search = {"engine": engine, "seed": seed, "budget": preset.budget, "progress": progress}
     if model == FLATHGN:
         reading = read_energies(
-            run.network,
-            law,
-            snapshots.train_states,
-            snapshots.test_states,
-            preset,
-            seed,
-            engine=engine,
-            progress=progress,
+            run.network, law, snapshots.train_states, snapshots.test_states, **search
         )
         recorded, regression, verdict = None, reading.pair, reading.pair_verdict
         facts = energy_facts(run.network, reading, snapshots.test_states)
@@ -267,11 +224,13 @@ def discover(
         reading = None
         recorded = messages_module.record(run.network, law, snapshots.test_states)
         mark("messages")
-        regression = regress_message(
-            run.network, law, snapshots, preset, seed, engine=engine, progress=progress
-        )
+        regression = messages_module.regress_message(run.network, snapshots.train_states, **search)
         verdict = symbolic.recovered(regression, law, dim)
-        facts = _message_facts(recorded, regression, verdict)
+        facts = {
+            "r2": recorded.r2(),
+            "spectrum": recorded.spread[:15],
+            **regression.facts(verdict),
+        }
     mark("regression")
     seconds = sum(spent for spent in marks.values() if spent is not None)
     record = {
@@ -313,21 +272,6 @@ def judge_again(record: dict) -> dict:
         "self_recovered": bool(own),
         "verdict": pair.to_dict(),
         "self_verdict": own.to_dict(),
-    }
-
-
-def _message_facts(
-    recorded: Messages, regression: "symbolic.Regression", verdict: "symbolic.Verdict"
-) -> dict:
-    return {
-        "r2": recorded.r2(),
-        "spectrum": recorded.spread[:15],
-        "equation": str(regression.selected["equation"]),
-        "complexity": int(regression.selected["complexity"]),
-        "mae": float(regression.selected["loss"]),
-        "recovered": bool(verdict),
-        "verdict": verdict.to_dict(),
-        "front": regression.rows(),
     }
 
 

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 import torch
 
+from symlib import symbolic
 from symlib.errors import InputError
 from symlib.graphs import complete_graph, snapshot_graphs
 from symlib.models import GraphNetwork, prediction_loss
@@ -22,6 +23,7 @@ from symlib.variables import pair_names, pair_variables
 
 DROPPED = 0.1  # the share of largest residuals that the authors' demonstration leaves out
 CLOSEST = 0.03  # the share of edges, those of the closest encounters, that regressions leave out
+REFIT_EDGES = 60_000  # training messages on which the selected equation's constants are refitted
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Messages:
     names, inputs: the variables of appendix C and their values, shape [edges, variables]:
         m1 (receiver), m2 (sender), q1, q2, dx = x2 - x1, dy, (dz,) r, the plain distance.
     force, acceleration: true pair force on the receiver, and that divided by its mass,
-        shape [edges, dim].
+        shape [edges, dim]; None where no law is known.
     """
 
     values: np.ndarray
@@ -43,13 +45,13 @@ class Messages:
     spread: np.ndarray
     names: tuple[str, ...]
     inputs: np.ndarray
-    force: np.ndarray
-    acceleration: np.ndarray
+    force: np.ndarray | None
+    acceleration: np.ndarray | None
 
     @property
     def dim(self) -> int:
         """Dimension of space."""
-        return self.force.shape[1]
+        return len(self.names) - 5
 
     @property
     def top(self) -> np.ndarray:
@@ -84,12 +86,12 @@ class LinearFit:
     kept: np.ndarray
 
 
-def record(network: GraphNetwork, law: PairPotential, states, chunk: int = 4096) -> Messages:
+def record(network: GraphNetwork, law: PairPotential | None, states, chunk: int = 4096) -> Messages:
     """Messages of a trained network on snapshots that it was not trained on.
 
     Args:
         network: from `symlib.training`.
-        law: the true law, for the forces.
+        law: the true law, for the forces, or None.
         states: shape [snapshots, bodies, 2 dim + 2].
         chunk: snapshots evaluated at once.
 
@@ -101,17 +103,23 @@ def record(network: GraphNetwork, law: PairPotential, states, chunk: int = 4096)
         InputError: states that are not finite, of the wrong shape, or of another dimension
             than the network was trained on.
     """
-    states = np.asarray(states)
-    raw = _raw_messages(network, states, chunk)
-    rule = network.rule
+    states = checked_states(network, states)
+    parts = []
+    for start in range(0, len(states), chunk):
+        batch = snapshot_graphs(states[start : start + chunk])
+        with torch.no_grad():
+            parts.append(network.messages(batch.x, batch.edge_index))
+    raw, rule = torch.cat(parts), network.rule
     importance, values = rule.importance(raw).numpy(), rule.mean(raw).numpy().astype(np.float64)
     order = np.argsort(-importance, kind="stable")
     bodies, dim = states.shape[1], network.outputs
     sender, receiver = complete_graph(bodies).numpy()
     first, second = (states[:, k].reshape(-1, states.shape[2]) for k in (receiver, sender))
-    with jax.enable_x64(True):
-        forces = np.asarray(jax.jit(lambda s: pair_forces(law, s))(states.astype(np.float64)))
-    force = forces[:, receiver, sender].reshape(-1, dim)
+    force = None
+    if law is not None:
+        with jax.enable_x64(True):
+            forces = np.asarray(jax.jit(lambda s: pair_forces(law, s))(states.astype(np.float64)))
+        force = forces[:, receiver, sender].reshape(-1, dim)
     return Messages(
         values=values[:, order],
         importance=importance[order],
@@ -119,8 +127,55 @@ def record(network: GraphNetwork, law: PairPotential, states, chunk: int = 4096)
         names=pair_names(dim),
         inputs=pair_variables(first, second),
         force=force,
-        acceleration=force / first[:, -1:],
+        acceleration=None if force is None else force / first[:, -1:],
     )
+
+
+def regress_message(
+    network: GraphNetwork, states, component: int = 0, **search
+) -> "symbolic.Regression":
+    """Symbolic regression of one message component on training examples (appendix C).
+
+    Messages that are `well_learned` are taken. One that has collapsed, the same on every edge,
+    is its constant.
+
+    Args:
+        network: from `symlib.training`.
+        states: training snapshots, shape [snapshots, bodies, 2 dim + 2]; as many of the first
+            ones are used as give 60,000 edges.
+        component: which one, the most significant first.
+        **search: engine, seed, budget and progress of `symlib.symbolic.regress`.
+    """
+    bodies = np.shape(states)[1]
+    heard = record(network, None, states[: max(1, REFIT_EDGES // (bodies * (bodies - 1)))])
+    target = heard.values[:, component]
+    kept = well_learned(target, heard.inputs[:, -1])
+    return symbolic.regress(heard.inputs[kept], target[kept], list(heard.names), **search)
+
+
+def regress_messages(network: GraphNetwork, states, **search) -> "tuple[symbolic.Regression, ...]":
+    """An equation for each of the most significant messages, as many as space has dimensions.
+
+    Arguments are those of `regress_message`.
+    """
+    return tuple(regress_message(network, states, k, **search) for k in range(network.outputs))
+
+
+def checked_states(network, states) -> np.ndarray:
+    """Snapshots that a network can be evaluated on.
+
+    Raises:
+        InputError: no snapshots, another width than the network's, or numbers that are not finite.
+    """
+    states = np.asarray(states)
+    if states.ndim != 3 or states.shape[2] != network.features or len(states) == 0:
+        raise InputError(
+            f"states: shape [snapshots, bodies, {network.features}] is needed for this network, "
+            f"got {states.shape}"
+        )
+    if not np.isfinite(states).all():
+        raise InputError("states: some numbers are NaN or infinite; leave those snapshots out")
+    return states
 
 
 def linear_fit(components, truth, dropped: float = DROPPED) -> LinearFit:
@@ -226,22 +281,6 @@ def prediction_losses(network: GraphNetwork, states, accelerations, seed: int = 
         loss = prediction_loss(predicted, batch.y)
         trivial = prediction_loss(batch.y.median(dim=0).values.expand_as(batch.y), batch.y)
     return {"test_loss": float(loss), "trivial_loss": float(trivial)}
-
-
-def _raw_messages(network: GraphNetwork, states: np.ndarray, chunk: int) -> torch.Tensor:
-    if states.ndim != 3 or states.shape[2] != network.features:
-        raise InputError(
-            f"states: shape [snapshots, bodies, {network.features}] is needed for this network, "
-            f"got {states.shape}"
-        )
-    found = []
-    for start in range(0, len(states), chunk):
-        batch = snapshot_graphs(states[start : start + chunk])
-        with torch.no_grad():
-            found.append(network.messages(batch.x, batch.edge_index))
-    if not found:
-        raise InputError("states: no snapshots were given")
-    return torch.cat(found)
 
 
 def _trimmed(design, y, start, dropped: float) -> tuple[np.ndarray, np.ndarray]:

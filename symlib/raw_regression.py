@@ -63,7 +63,7 @@ class RawExperiment(Study):
         preset = get_preset(self.preset)
         return [
             get_law(self.law).fingerprint(),
-            [self.dim, self.bodies, self.seed, MATRIX_ROWS, experiments.REFIT_EDGES],
+            [self.dim, self.bodies, self.seed, MATRIX_ROWS, messages.REFIT_EDGES],
             preset.inputs(MODEL),
             asdict(get_budget(preset.budget)),
         ]
@@ -190,8 +190,8 @@ def summary(record: dict) -> str:
 def _raw_way(experiment: RawExperiment, data, preset, engine, progress) -> tuple[dict, dict]:
     """Predictions by equations in the raw features, and the search as a record holds it."""
     # As many examples as the messages have, and those farthest out left out alike.
-    states = data.train_states[: experiments.REFIT_EDGES]
-    target = data.train_accelerations[: experiments.REFIT_EDGES, BODY, AXIS].astype(np.float64)
+    states = data.train_states[: messages.REFIT_EDGES]
+    target = data.train_accelerations[: messages.REFIT_EDGES, BODY, AXIS].astype(np.float64)
     middle = float(np.median(target))
     kept = messages.near_median(target)
     names = raw_names(experiment.bodies, experiment.dim)
@@ -214,10 +214,7 @@ def _raw_way(experiment: RawExperiment, data, preset, engine, progress) -> tuple
         "engine": found.engine,
         "names": names,
         "examples": int(kept.sum()),
-        "equation": str(found.selected["equation"]),
-        "complexity": int(found.selected["complexity"]),
-        "mae": float(found.selected["loss"]),
-        "front": found.rows(),
+        **found.facts(),
         "seconds": round(found.seconds, 1),
     }
 
@@ -226,12 +223,8 @@ def _factorised_way(law, data, preset, seed, engine, cache, progress):
     """Predictions by network and by its messages' equations, the run, and both searches."""
     run = experiments.fit_network(law, MODEL, data, preset, seed, cache=cache, progress=progress)
     dim = data.train_accelerations.shape[2]
-    found = [
-        experiments.regress_message(
-            run.network, law, data, preset, seed, engine=engine, component=k, progress=progress
-        )
-        for k in range(dim)
-    ]
+    search = {"engine": engine, "seed": seed, "budget": preset.budget, "progress": progress}
+    found = messages.regress_messages(run.network, data.train_states, **search)
     dynamics = rollout.symbolic_dynamics(
         found, data.train_states[:MATRIX_ROWS], data.train_accelerations[:MATRIX_ROWS]
     )
@@ -240,7 +233,6 @@ def _factorised_way(law, data, preset, seed, engine, cache, progress):
         "network": _in_parts(rollout.network_dynamics(run.network), data.test_states),
     }
     read = messages.record(run.network, law, data.test_states)
-    verdicts = [symbolic.recovered(one, law, dim) for one in found]
     return (
         predictions,
         run,
@@ -250,15 +242,10 @@ def _factorised_way(law, data, preset, seed, engine, cache, progress):
             "quantity": dynamics.quantity,
             "messages": [
                 {
-                    "equation": str(one.selected["equation"]),
-                    "complexity": int(one.selected["complexity"]),
-                    "mae": float(one.selected["loss"]),
-                    "recovered": bool(verdict),
-                    "verdict": verdict.to_dict(),
-                    "front": one.rows(),
+                    **one.facts(symbolic.recovered(one, law, dim)),
                     "seconds": round(one.seconds, 1),
                 }
-                for one, verdict in zip(found, verdicts, strict=True)
+                for one in found
             ],
         },
     )

@@ -16,6 +16,7 @@ from scipy.integrate import solve_ivp
 
 from symlib.errors import InputError
 from symlib.graphs import complete_graph
+from symlib.hamiltonian import FlatHGN
 from symlib.messages import DROPPED
 from symlib.models import GraphNetwork
 from symlib.symbolic import Regression
@@ -92,21 +93,27 @@ def _calm(accelerations: np.ndarray) -> np.ndarray:
     return largest <= max(float(limit), float(np.quantile(largest, DROPPED)))
 
 
-def network_dynamics(network: GraphNetwork) -> Accelerations:
-    """A trained network as a function states [systems, bodies, w] -> accelerations, in float64.
+def network_dynamics(network: GraphNetwork | FlatHGN) -> Accelerations:
+    """A trained network as a dynamics for `rollout`, in float64.
 
-    An adaptive integrator takes the rounding of float32 for the wiggles of a force.
+    An adaptive integrator takes the rounding of float32 for the wiggles of a force. Of a FlatHGN
+    both of Hamilton's equations are followed: its dx/dt may be not quite v, and only both
+    together keep its H constant.
     """
     network = copy.deepcopy(network).double()
 
-    def accelerations(states: np.ndarray) -> np.ndarray:
+    def slopes(states: np.ndarray) -> np.ndarray:
         systems, bodies, width = states.shape
         x = torch.as_tensor(states.reshape(-1, width), dtype=torch.float64)
+        edges = complete_graph(bodies, systems)
         with torch.no_grad():
-            predicted, _ = network(x, complete_graph(bodies, systems))
-        return predicted.numpy().reshape(systems, bodies, -1)
+            if isinstance(network, FlatHGN):
+                found = torch.cat(network.motion(x, edges)[:2], dim=1)
+            else:
+                found, _ = network(x, edges)
+        return found.numpy().reshape(systems, bodies, -1)
 
-    return accelerations
+    return slopes
 
 
 def rollout(
@@ -116,7 +123,7 @@ def rollout(
 
     Args:
         accelerations: states [systems, bodies, 2 dim + 2] -> [systems, bodies, dim], or, from
-            `symlib.energy_rollout`, dx/dt and dv/dt side by side, [systems, bodies, 2 dim].
+            energies, dx/dt and dv/dt side by side, [systems, bodies, 2 dim].
         initial: shape [systems, bodies, 2 dim + 2].
         dt: time between snapshots.
         steps: snapshots, the initial one included.
@@ -184,10 +191,9 @@ def _pooled(regressions, states: np.ndarray) -> np.ndarray:
     sender, receiver = complete_graph(bodies).numpy()
     flat = np.asarray(states, dtype=np.float64).reshape(-1, bodies, width)
     values = pair_variables(*(flat[:, k].reshape(-1, width) for k in (receiver, sender)))
-    columns = dict(zip(pair_names(dim), values.T, strict=True))
     sums = []
     for regression in regressions:
-        X = np.stack([columns[name] for name in regression.names], axis=1)
+        X = values[:, [pair_names(dim).index(name) for name in regression.names]]
         constant = float(regression.sympy().as_coeff_Add()[0])
         message = regression.predict(X) - constant
         sums.append(message.reshape(len(flat), bodies, bodies - 1).sum(axis=-1))

@@ -28,11 +28,17 @@ def test_record_lines_up_messages_inputs_and_forces(dim):
     np.testing.assert_allclose(offset[1], states[0, 2, :dim] - states[0, 0, :dim])
 
 
-def test_components_are_ranked_by_their_spread():
+@pytest.mark.parametrize("model", ["standard", "kl"])
+def test_components_are_ranked_by_their_importance_with_or_without_a_law(model):
     states, _ = random_snapshots(count=50)
-    found = record(particle_network("standard", 2), LAWS["spring"], states)
+    network = particle_network(model, 2)
+    found = record(network, LAWS["spring"], states)
     assert np.all(np.diff(found.importance) <= 0)
     np.testing.assert_allclose(found.spread, found.values.std(axis=0))
+    heard = record(network, None, states, chunk=20)
+    assert heard.force is None and heard.dim == 2
+    np.testing.assert_allclose(heard.values, found.values, atol=1e-5)
+    np.testing.assert_array_equal(heard.inputs, found.inputs)
 
 
 def test_linear_messages_are_recognised_and_others_are_not():

@@ -9,11 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symlib import messages
 from symlib.errors import InputError
+from symlib.messages import regress_messages
 from symlib.networks import fresh_network
-from symlib.observed import differences, hear, read_observed, regress_messages
-from symlib.potentials import get_law
+from symlib.observed import differences, read_observed
 from symlib.rollout import symbolic_dynamics
 
 EXAMPLE = Path(__file__).parents[1] / "book" / "examples" / "my_data.py"
@@ -31,21 +30,17 @@ def saved(folder, **arrays):
     return path
 
 
-def test_a_file_with_accelerations_is_taken_as_it_is(tmp_path):
-    seen, pull = states(), np.random.default_rng(1).normal(size=(3, 6, 4, 2))
-    data = read_observed(saved(tmp_path, states=seen, accelerations=pull, dt=0.1))
-    assert data.dim == 2 and data.states.shape == (18, 4, 6)
-    np.testing.assert_allclose(data.accelerations, pull.reshape(18, 4, 2), rtol=1e-6)
-    np.testing.assert_array_equal(data.system, np.repeat([0, 1, 2], 6))
-
-
-def test_systems_are_held_out_whole(tmp_path):
-    training, held_out = read_observed(saved(tmp_path, states=states(10), dt=0.1)).split(0.2)
-    assert set(training.system) == set(range(8)) and set(held_out.system) == {8, 9}
-    assert len(training.states) == len(training.accelerations) == 8 * 4
+def test_a_file_with_accelerations_is_taken_as_it_is_and_systems_are_held_out_whole(tmp_path):
+    seen, pull = states(10), np.random.default_rng(1).normal(size=(10, 6, 4, 2))
+    path = saved(tmp_path, states=seen, accelerations=pull, dt=0.1)
+    training, held_out = read_observed(path, held_out=0.2)
+    assert training.states.dtype == training.accelerations.dtype == np.float32
+    np.testing.assert_allclose(training.states, seen[:8].reshape(48, 4, 6), rtol=1e-6)
+    np.testing.assert_allclose(training.accelerations, pull[:8].reshape(48, 4, 2), rtol=1e-6)
+    np.testing.assert_allclose(held_out.accelerations, pull[8:].reshape(12, 4, 2), rtol=1e-6)
     # Never all of them, never none.
-    few = read_observed(saved(tmp_path, states=states(2), dt=0.1))
-    assert [len(set(part.system)) for part in few.split(0.9)] == [1, 1]
+    few = read_observed(saved(tmp_path, states=states(2), dt=0.1), held_out=0.9)
+    assert [len(part.states) for part in few] == [4, 4]
 
 
 @settings(max_examples=30, deadline=None)
@@ -67,7 +62,7 @@ def test_differences_come_close_to_the_true_accelerations(tmp_path):
     seen = np.concatenate(
         [np.cos(angle), -np.sin(angle), charge[..., None], mass[..., None]], axis=-1
     )
-    data = read_observed(saved(tmp_path, states=seen, dt=dt))
+    data, _ = read_observed(saved(tmp_path, states=seen, dt=dt))
     np.testing.assert_allclose(data.accelerations, -data.states[..., :2], atol=dt**2 / 6 + 1e-5)
 
 
@@ -80,6 +75,7 @@ def test_differences_come_close_to_the_true_accelerations(tmp_path):
         ({"states": states()[..., :5], "dt": 0.1}, "shape"),
         ({"states": states(bodies=1), "dt": 0.1}, "at least 2 bodies"),
         ({"states": states() * np.nan, "dt": 0.1}, "not a finite number"),
+        ({"states": states(1), "dt": 0.1}, "at least 2 systems"),
         ({"states": states(), "dt": 0.0}, "dt: one positive number"),
         ({"states": states(), "dt": np.ones(3)}, "dt: one positive number"),
         ({"states": states(steps=2), "dt": 0.1}, "at least 3 steps"),
@@ -107,26 +103,8 @@ def test_no_file_and_no_npz(tmp_path):
 
 @pytest.mark.parametrize("share", [0, 1, -0.5])
 def test_bad_splits(share, tmp_path):
-    data = read_observed(saved(tmp_path, states=states(), dt=0.1))
     with pytest.raises(InputError, match="held_out"):
-        data.split(share)
-    with pytest.raises(InputError, match="at least 2 systems"):
-        read_observed(saved(tmp_path, states=states(1), dt=0.1)).split()
-
-
-@pytest.mark.parametrize(("model", "dim"), [("bottleneck", 2), ("l1", 3), ("kl", 2)])
-def test_what_is_heard_is_what_is_recorded_where_the_law_is_known(model, dim):
-    network, seen = fresh_network(model, dim, seed=1), states(1, 7, 3, dim)[0]
-    heard = hear(network, seen, chunk=4)
-    known = messages.record(network, get_law("spring"), seen)
-    assert heard.names == known.names
-    np.testing.assert_allclose(heard.values, known.values, atol=1e-5)
-    np.testing.assert_array_equal(heard.inputs, known.inputs)
-
-
-def test_states_of_another_dimension_are_refused():
-    with pytest.raises(InputError, match="for this network"):
-        hear(fresh_network("bottleneck", 3), states()[0])
+        read_observed(saved(tmp_path, states=states(), dt=0.1), share)
 
 
 def test_silent_messages_are_constants_and_their_dynamics_stand_still():

@@ -21,7 +21,7 @@ from halos import halos_of
 
 from symlib import experiments, messages, symbolic
 from symlib.choices import FLATHGN, LAWS, MODELS
-from symlib.cosmology.experiments import network_experiment, network_preset
+from symlib.cosmology.experiments import NETWORK_PRESETS, network_experiment
 from symlib.cosmology.table6 import table6
 from symlib.energies import record_energies
 from symlib.nbody import simulate
@@ -105,7 +105,7 @@ def searched() -> dict:
 def halos() -> dict:
     catalogue = halos_of("simple", noise=0.02)
     (row,) = table6(catalogue, 0, "ci", rows=["simple"])
-    preset = network_preset("ci")
+    preset = NETWORK_PRESETS["ci"]
     recipe = replace(
         preset.recipe, steps=40, batch=8, turn_every=10, precision="float32", compiled=False
     )

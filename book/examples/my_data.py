@@ -11,8 +11,8 @@ import time
 import numpy as np
 
 from symlib.errors import InputError
-from symlib.messages import prediction_losses
-from symlib.observed import read_observed, regress_messages
+from symlib.messages import prediction_losses, regress_messages
+from symlib.observed import read_observed
 from symlib.recipes import get_recipe
 from symlib.results import plain, provenance, write_record
 from symlib.rollout import symbolic_dynamics
@@ -29,20 +29,18 @@ def write_example(path: str, systems: int = 400, steps: int = 250) -> None:
 
 def find_equations(path: str, steps: int = 8000, **search):
     """Train, listen, regress; then judge by systems that were held out."""
-    training, held_out = read_observed(path).split(held_out=0.1)
+    training, held_out = read_observed(path, held_out=0.1)
     progress = search.get("progress", True)
     recipe = get_recipe("fast", steps=steps)
-    data = training.states, training.accelerations
-    run = train("bottleneck", *data, recipe, progress=progress)
+    run = train("bottleneck", *training, recipe, progress=progress)
 
     some, pull = training.states[:5000], training.accelerations[:5000]
     equations = regress_messages(run.network, some, **search)
     dynamics = symbolic_dynamics(equations, some, pull)
 
-    test = held_out.states, held_out.accelerations
-    losses = prediction_losses(run.network, *test)
+    losses = prediction_losses(run.network, *held_out)
     # The same for the equations: summed over components, averaged over bodies.
-    errors = np.abs(dynamics(held_out.states.astype(float)) - test[1])
+    errors = np.abs(dynamics(held_out.states.astype(float)) - held_out.accelerations)
     losses["equation_loss"] = float(errors.sum(axis=-1).mean())
     return equations, dynamics, losses
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from symlib import symbolic
+from symlib.choices import known
 from symlib.cosmology.catalogue import Catalogue, read_catalogue
-from symlib.cosmology.experiments import network_experiment, network_preset
+from symlib.cosmology.experiments import NETWORK_PRESETS, network_experiment
 from symlib.cosmology.table6 import BOOTSTRAP, CUT, ROWS, table6
 from symlib.records.study import Study
 from symlib.symbolic.budget import get_budget
@@ -63,7 +64,7 @@ class HaloRow(Study):
         halos = [identity(one) for one in (self.catalogue, self.second) if one is not None]
         if self.formula in ROWS:
             return [halos, self.formula, self.seed, BOOTSTRAP[self.preset]]
-        preset, budget = network_preset(self.preset), None
+        preset, budget = NETWORK_PRESETS[self.preset], None
         if not self.formula.startswith("network"):
             found = get_budget(preset.budget)
             budget = {name: getattr(found, name) for name in found.__dataclass_fields__}
@@ -75,7 +76,7 @@ class HaloRow(Study):
 
     def check(self, engine: str = "auto") -> None:
         """Refuse an unknown preset, or an engine that is not there."""
-        network_preset(self.preset)
+        known("preset", self.preset, NETWORK_PRESETS)
         symbolic.choose_engine(engine, say=False)
 
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:

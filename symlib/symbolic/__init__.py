@@ -12,11 +12,10 @@ from importlib import import_module
 
 _NAMES = {
     "budget": ("BUDGETS", "Budget"),
-    "checks": ("varies",),
     "energy_verdict": ("recovered_pair_energy", "recovered_self_energy"),
     "engines": ("choose_engine",),
     "parsing": ("equation_text", "parse_equation"),
-    "regression": ("Regression", "constant", "regress"),
+    "regression": ("Regression", "regress"),
     "selection": ("scores",),
     "verdict": ("Verdict", "recovered"),
 }

@@ -54,13 +54,6 @@ def checked(X, y, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[st
             raise InputError(f"names: {name!r} occurs more than once")
     if len(y) < max(X.shape[1], 2):
         raise InputError(f"X: {len(y)} examples are fewer than its {X.shape[1]} variables")
-    if not varies(y):
-        raise InputError("y: all values are equal, so there is nothing to explain")
     if not np.any(np.ptp(X, axis=0) > 0):
         raise InputError("X: no column varies")
     return X, y, names
-
-
-def varies(y) -> bool:
-    """Whether a target has more than one value, rounding apart."""
-    return bool(np.ptp(y) > 1e-12 * np.max(np.abs(y)))

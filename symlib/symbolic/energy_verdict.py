@@ -15,23 +15,23 @@ H_pair(1, 2) + H_pair(2, 1) shows in the dynamics: that is what to regress.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, reduce
+from functools import lru_cache
 
 import numpy as np
 import sympy as sp
 
 from symlib.potentials import PairPotential, get_law
-from symlib.symbolic.expressions import Form, evaluate, is_condition, symbol
+from symlib.symbolic.expressions import Form, evaluate, symbol
 from symlib.symbolic.reference import (
     Reference,
-    clear_of_steps,
+    clear_of,
+    law_comparisons,
     points,
     references,
-    thresholds,
     weights,
 )
-from symlib.symbolic.simplify import simplify_equation
-from symlib.symbolic.verdict import Verdict, check_dimension, judge, read_expression, variables
+from symlib.symbolic.verdict import Verdict, judge, read_equation
+from symlib.variables import body_names, pair_names
 
 # Flat apart from their steps: a derivative treats them as constants.
 _STEPS = (sp.floor, sp.ceiling, sp.sign)
@@ -39,26 +39,6 @@ _STEPS = (sp.floor, sp.ceiling, sp.sign)
 _JUMP = 0.05
 # Straight lines along which a jump is looked for.
 _LINES = 20
-
-
-def energy_variables(dim: int) -> list[str]:
-    """What the equation of a pair energy may contain: as a message's, d = x2 - x1.
-
-    Raises:
-        InputError: dim is not 2 or 3.
-    """
-    check_dimension(dim)
-    return variables(dim)
-
-
-def self_variables(dim: int) -> list[str]:
-    """What the equation of a self energy may contain: m, q, momentum px, py(, pz), p = |p|.
-
-    Raises:
-        InputError: dim is not 2 or 3.
-    """
-    check_dimension(dim)
-    return ["m", "q", *("px", "py", "pz")[:dim], "p"]
 
 
 @dataclass(frozen=True)
@@ -100,44 +80,17 @@ def gradient(energy: sp.Expr, vector: tuple[str, ...], length: str) -> list[sp.E
 
     Component k is ∂E/∂d_k + (∂E/∂r) d_k / r, for a vector d of length r.
     """
-    held: dict[sp.Expr, sp.Dummy] = {}
-
-    def hold(step):
-        return held.setdefault(step, sp.Dummy(real=True)) if step.free_symbols else step
-
-    def choose(a, b, larger):
-        """One of two expressions: the share of the first is 1 or 0."""
-        share = (1 + hold(sp.sign(larger))) / 2
-        return share * a + (1 - share) * b
-
-    def smooth(node):
-        if not node.args or is_condition(node):
-            return node
-        if isinstance(node, sp.Piecewise):
-            return sp.Piecewise(*[(smooth(value), condition) for value, condition in node.args])
-        args = [smooth(arg) for arg in node.args]
-        if isinstance(node, _STEPS):
-            return hold(node.func(*args))
-        if isinstance(node, sp.Abs):
-            return args[0] * hold(sp.sign(args[0]))
-        if isinstance(node, sp.Max):
-            return reduce(lambda a, b: choose(a, b, a - b), args)
-        if isinstance(node, sp.Min):
-            return reduce(lambda a, b: choose(a, b, b - a), args)
-        return node.func(*args)
-
-    flat = smooth(energy)
+    energy = energy.replace(sp.Abs, lambda x: x * sp.sign(x))
+    held = {step: sp.Dummy(real=True) for step in energy.atoms(*_STEPS) if step.free_symbols}
     back = {dummy: step for step, dummy in held.items()}
-    r = symbol(length)
+    flat, r = energy.xreplace(held), symbol(length)
     radial = sp.diff(flat, r) / r
     components = [sp.diff(flat, symbol(k)) + radial * symbol(k) for k in vector]
-    # One step may stand inside another.
-    for _ in back:
-        components = [part.xreplace(back) for part in components]
-    return components
+    return [part.xreplace(back) for part in components]
 
 
 def _stacked(truth: Reference, what: str, quantity: str, vector) -> GradientReference:
+    """A truth with a vector for each point, as one with a column of the components."""
     dim = len(vector)
     return GradientReference(
         what,
@@ -157,7 +110,7 @@ def recovered_pair_energy(equation, law: "str | PairPotential", dim: int) -> Ver
 
     Args:
         equation: of the symmetrised pair energy, H_pair(1, 2) + H_pair(2, 1): text, a sympy
-            expression, or a `Regression`, in `energy_variables(dim)`; dimensionless.
+            expression, or a `Regression`, in the variables of a message; dimensionless.
         law: a name, "path/to/file.py:NAME" or a `PairPotential`. Both bodies are taken at
             rest, with or without the softening, charges are -1 or 1, as for a force.
         dim: 2 or 3.
@@ -169,28 +122,23 @@ def recovered_pair_energy(equation, law: "str | PairPotential", dim: int) -> Ver
     Raises:
         InputError: an equation that cannot be read, an unknown law, another dimension.
     """
-    names = energy_variables(dim)
+    expr = read_equation(equation, pair_names, dim)
     law = get_law(law)
-    expr = simplify_equation(read_expression(equation, names))
-    vector = names[4 : 4 + dim]
     # U depends on d = x2 - x1, and the force on body 1 is -dU/dx1 = dU/dd.
     truths = [
-        _stacked(truth, f"the potential of {law.name}", "pair energy", vector)
+        _stacked(truth, f"the potential of {law.name}", "pair energy", truth.names[4 : 4 + dim])
         for truth in references(law, dim, expr)
         if truth.quantity == "force"
     ]
-    verdict = _judge(expr, truths, "the distance")
-    steps = thresholds(law, dim)
-    # A law without a formula may have a step anywhere.
-    return verdict if steps is None else _unless_it_jumps(verdict, truths[0], steps)
+    return _judge(expr, truths, "the distance", lambda X: law_comparisons(law, dim, X))
 
 
 def recovered_self_energy(equation, dim: int) -> Verdict:
     """Is this a · p²/2m + f(m, q), p the momentum (appendix A.4)?
 
     Args:
-        equation: text, a sympy expression, or a `Regression`, in `self_variables(dim)`;
-            px² + py² (+ pz²) will do in place of p².
+        equation: text, a sympy expression, or a `Regression`, in m, q, momentum px, py(, pz)
+            and p = |p|; px² + py² (+ pz²) will do in place of p².
         dim: 2 or 3.
 
     Returns:
@@ -199,11 +147,8 @@ def recovered_self_energy(equation, dim: int) -> Verdict:
     Raises:
         InputError: an equation that cannot be read, or another dimension.
     """
-    names = self_variables(dim)
-    expr = simplify_equation(read_expression(equation, names))
-    truth = _kinetic(dim)
-    verdict = _judge(expr, [truth], "the momentum")
-    return _unless_it_jumps(verdict, truth, [])
+    expr = read_equation(equation, body_names, dim)
+    return _judge(expr, [_kinetic(dim)], "the momentum", lambda X: ([], True))
 
 
 @lru_cache(maxsize=2)
@@ -212,26 +157,28 @@ def _kinetic(dim: int) -> GradientReference:
     X, train = points(dim)
     X = np.delete(X, [1, 3], axis=1)
     velocity = X[:, 2 : 2 + dim] / X[:, :1]
-    names = self_variables(dim)
+    names = body_names(dim)
     weight = weights(np.linalg.norm(velocity, axis=1), X[:, -1])
     what, quantity = "the kinetic energy p²/2m", "self energy"
-    truth = Reference(what, quantity, 0.0, tuple(names), X, velocity, weight, train)
+    truth = Reference(what, quantity, 0.0, names, X, velocity, weight, train)
     return _stacked(truth, what, quantity, names[2 : 2 + dim])
 
 
-def _judge(expr: sp.Expr, truths: list[GradientReference], on: str) -> Verdict:
-    if not np.any(truths[0].values(expr)):
-        return Verdict(False, f"it does not depend on {on}", expr)
-    return judge(expr, truths)
+def _judge(expr: sp.Expr, truths: list[GradientReference], on: str, comparisons) -> Verdict:
+    """By form and values, and then no to an energy that jumps in space.
 
+    Its gradient does not show that. Followed along straight lines past the origin, each change
+    must be the slope's integral.
 
-def _unless_it_jumps(verdict: Verdict, truth: GradientReference, allowed: list) -> Verdict:
-    """No to an energy that jumps in space, which its gradient does not show.
-
-    Followed along straight lines past the origin, each change must be the slope's integral;
-    allowed: the law's own comparisons, at whose thresholds anything may happen.
+    Args:
+        comparisons: of X: the truth's own, at whose thresholds anything may happen, and whether
+            it has no other steps.
     """
-    expr, names, vector = verdict.equation, truth.names, truth.vector
+    truth = truths[0]
+    if not np.any(truth.values(expr)):
+        return Verdict(False, f"it does not depend on {on}", expr)
+    verdict = judge(expr, truths)
+    names, vector = truth.names, truth.vector
     if not verdict or not expr.has(sp.Piecewise, *_STEPS):
         return verdict
     components = gradient(expr, vector, names[-1])
@@ -250,9 +197,11 @@ def _unless_it_jumps(verdict: Verdict, truth: GradientReference, allowed: list) 
         change = np.diff(evaluate(expr, path, names))
         smooth = 0.5 * (along[1:] + along[:-1]) * np.diff(d @ ahead)
         size = np.linalg.norm(slopes, axis=1) * path[:, -1]
-        clear = clear_of_steps(allowed, path, names)
         jumps = np.abs(change - smooth) > _JUMP * np.maximum(size[1:], np.median(size))
-        jumps &= clear[1:] & clear[:-1]
+        if np.any(jumps):
+            allowed, known = comparisons(path)
+            clear = clear_of(allowed, len(path))
+            jumps &= known & clear[1:] & clear[:-1]
         if np.any(jumps):
             x, r = path[np.argmax(jumps), -1], names[-1]
             reason = f"it jumps at {r} = {x:.3g}, where {truth.what} does not"

@@ -22,6 +22,11 @@ from symlib.symbolic.simplify import simplify_equation
 from symlib.symbolic.variations import distinct, smaller, variations
 
 _MAX_CONSTANTS = 14
+# sympy raises these on degenerate trees (0 * oo, a complex branch); such a candidate is no
+# equation, and the search goes on without it.
+_DEGENERATE = (
+    InputError, TypeError, ValueError, OverflowError, ZeroDivisionError, RecursionError
+)  # fmt: skip
 # Rows for a first look at a candidate.
 _GLANCE = 600
 _SAVING = 3
@@ -64,42 +69,30 @@ def _constants(expr: sp.Expr) -> int:
 def candidate(expr: sp.Expr, names: Sequence[str], X, y, **options) -> Candidate | None:
     """Simplify, refit, simplify again; None where the equation has no finite values."""
     try:
+        expr, _ = _fitted(simplify_equation(expr), names, X, y, **options)
         expr = simplify_equation(expr)
-        form = form_of(expr)
-        if len(form.values) > _MAX_CONSTANTS:
-            return None
-        constants, loss = fit_constants(form, names, X, y, **options)
-        if not np.isfinite(loss):
-            return None
-        expr = simplify_equation(form.fill(constants))
         loss = mean_absolute_error(evaluate(expr, X, names), y)
-    except (InputError, TypeError, ValueError, OverflowError, ZeroDivisionError, RecursionError):
-        # sympy raises these on degenerate trees (0 * oo, a complex branch); such a
-        # candidate is no equation, and the search goes on without it.
+    except _DEGENERATE:
         return None
-    if not np.isfinite(loss) or not all(np.isfinite(constants)):
-        return None
-    return Candidate(expr, complexity(expr), loss)
-
-
-def read(text: str, names: Sequence[str]) -> sp.Expr | None:
-    """An engine's equation, or None where it has no real value (the square root of -1)."""
-    try:
-        return parse_equation(text, names)
-    except InputError:
-        return None
+    return Candidate(expr, complexity(expr), loss) if np.isfinite(loss) else None
 
 
 def glance(expr: sp.Expr, names, X, y, steps: int = 4) -> float | None:
     """MAE after a short refit on few rows, the equation as it is written."""
     try:
-        form = form_of(expr)
-        if len(form.values) > _MAX_CONSTANTS:
-            return None
-        _, loss = fit_constants(form, names, X[:_GLANCE], y[:_GLANCE], steps=steps)
-    except (InputError, TypeError, ValueError, OverflowError, ZeroDivisionError):
+        return _fitted(expr, names, X[:_GLANCE], y[:_GLANCE], steps=steps)[1]
+    except _DEGENERATE:
         return None
-    return loss if np.isfinite(loss) else None
+
+
+def _fitted(expr: sp.Expr, names, X, y, **options) -> tuple[sp.Expr, float]:
+    form = form_of(expr)
+    if len(form.values) > _MAX_CONSTANTS:
+        raise InputError("equation: more constants than can be fitted")
+    constants, loss = fit_constants(form, names, X, y, **options)
+    if not np.isfinite(loss) or not np.all(np.isfinite(constants)):
+        raise InputError("equation: no finite values")
+    return form.fill(constants), loss
 
 
 def _spread(request: dict, texts: list[str], X, y, processes: int) -> list[Candidate]:
@@ -205,10 +198,10 @@ def _best_of_each(texts, names, X, y, limit, per_complexity: int = 2) -> list[sp
     """The best few equations of each complexity."""
     ranked: dict[int, list] = {}
     for text in texts:
-        expr = read(text, names)
-        if expr is None:
-            continue
-        expr = simplify_equation(expr)
+        try:
+            expr = simplify_equation(parse_equation(text, names))
+        except InputError:
+            continue  # without a real value, as the square root of -1
         level = complexity(expr)
         loss = glance(expr, names, X, y) if level <= limit else None
         if loss is not None:

@@ -7,19 +7,27 @@ masses), and beyond them (distances from 0.1 to 10, heavier and lighter bodies).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import combinations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import sympy as sp
 
-from symlib.potentials import PairPotential
-from symlib.symbolic.expressions import Form, evaluate, symbol
-from symlib.symbolic.law_form import Untraceable, conditions, strength, true_forces
+from symlib.potentials import Body, PairPotential
+from symlib.symbolic.expressions import Form, evaluate, fixed
 from symlib.symbolic.snapping import Snapped, snap
+from symlib.variables import pair_names
 
 _POINTS = 400
+_BODIES = 4
 # Points this close to a threshold of the law or the equation are left out: where exactly a
 # step lies is a constant like others, but no derivative moves it.
 _STEP_BAND = 0.04
+# In a law's program: what compares, what calls another program, what may hide a step.
+_COMPARING = ("gt", "ge", "lt", "le", "max", "min")
+_CALLING = ("pjit", "jit", "closed_call", "custom_jvp_call", "custom_vjp_call", "remat")
+_STEPPING = ("floor", "ceil", "round", "sign", "rem", "eq", "ne", "while", "scan", "cond")
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Reference:
 
     def values(self, expr: sp.Expr) -> np.ndarray:
         """What is compared with the truth, [n]."""
-        return self.run(Form(expr, (), np.empty(0), ()))(())
+        return self.run(fixed(expr))(())
 
     def snap(self, form: Form) -> Snapped:
         """The form's constants, moved into the span of the truth (`snapping.py`)."""
@@ -70,7 +78,7 @@ class Reference:
 
 
 def points(dim: int, seed: int = 20200619) -> tuple[np.ndarray, np.ndarray]:
-    """X [n, variables] in the order m1, m2, q1, q2, dx, dy(, dz), r; and which are ordinary."""
+    """X [n, variables] in the order of `pair_names`; and which of them are ordinary, [n]."""
     rng = np.random.default_rng(seed)
     n = 2 * _POINTS
     train = np.arange(n) < _POINTS
@@ -100,97 +108,125 @@ def weights(size: np.ndarray, r: np.ndarray) -> np.ndarray:
     return 1.0 / np.maximum(np.maximum(size, 0.1 * nearby), floor)
 
 
-def clear_of_steps(steps, X, names) -> np.ndarray:
-    """Which points [n] are not close to a threshold of these comparisons."""
-    clear = np.ones(len(X), dtype=bool)
-    for condition in steps:
+def clear_of(comparisons, count: int) -> np.ndarray:
+    """Which points [count] are not close to a threshold.
+
+    Args:
+        comparisons: pairs (left, right) of what is compared, each of shape [count].
+    """
+    clear = np.ones(count, dtype=bool)
+    for left, right in comparisons:
         # A charge is -1 or 1, on a known side of any threshold.
-        if {s.name for s in condition.free_symbols} <= {"q", "q1", "q2"}:
-            continue
-        left, right = (evaluate(side, X, names) for side in (condition.lhs, condition.rhs))
-        with np.errstate(all="ignore"):
-            clear &= ~(np.abs(left - right) <= _STEP_BAND * (np.abs(left) + np.abs(right)) / 2)
+        if len(np.unique(np.column_stack([left, right]), axis=0)) > 4:
+            with np.errstate(all="ignore"):
+                clear &= ~(np.abs(left - right) <= _STEP_BAND * (np.abs(left) + np.abs(right)) / 2)
     # A comparison that is close everywhere is no threshold in space.
-    return clear if clear.mean() > 0.1 else np.ones(len(X), dtype=bool)
+    return clear if clear.mean() > 0.1 else np.ones(count, dtype=bool)
+
+
+def equation_comparisons(expr: sp.Expr, X: np.ndarray, names: Sequence[str]) -> list:
+    """(left, right) of every comparison inside an equation; Max and Min compare, too."""
+    pairs = [(c.lhs, c.rhs) for c in expr.atoms(sp.core.relational.Relational)]
+    for extreme in expr.atoms(sp.Max, sp.Min):
+        pairs += combinations(extreme.args, 2)
+    return [[evaluate(side, X, names) for side in pair] for pair in pairs]
+
+
+def law_comparisons(law: PairPotential, dim: int, X: np.ndarray) -> tuple[list, bool]:
+    """(left, right) of every comparison inside a law's potential, at rest and not softened.
+
+    The potential is Python code, the user's own perhaps; JAX traces it into a short program,
+    which is walked through here.
+
+    Returns:
+        The comparisons, and whether these are all the places where the law may have a step.
+    """
+
+    def potential(row):
+        m1, m2, q1, q2, *d, r = row
+        still = jnp.zeros(dim)
+        here = Body(still, still, m1, q1, _BODIES)
+        return law.function(r, here, Body(jnp.stack(d), still, m2, q2, _BODIES))
+
+    found, known = [], True
+
+    def walk(program, constants, arguments) -> list:
+        nonlocal known
+        values = dict(zip(program.constvars, constants, strict=True))
+        values |= dict(zip(program.invars, arguments, strict=True))
+
+        def read(atom):
+            return atom.val if hasattr(atom, "val") else values[atom]
+
+        for equation in program.eqns:
+            name, inputs = equation.primitive.name, [read(atom) for atom in equation.invars]
+            known &= name not in _STEPPING
+            if name in _COMPARING and all(np.size(side) in (1, len(X)) for side in inputs):
+                found.append([np.broadcast_to(np.ravel(side), len(X)) for side in inputs])
+            if name in _CALLING:
+                inner = equation.params.get("jaxpr") or equation.params["call_jaxpr"]
+                outputs = walk(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs)
+            else:
+                outputs = equation.primitive.bind(*inputs, **equation.params)
+                outputs = outputs if equation.primitive.multiple_results else [outputs]
+            values |= dict(zip(equation.outvars, outputs, strict=True))
+        return [read(atom) for atom in program.outvars]
+
+    with jax.enable_x64(True):
+        traced = jax.make_jaxpr(jax.vmap(potential))(jnp.asarray(X))
+        walk(traced.jaxpr, traced.consts, [jnp.asarray(X)])
+    return found, known
+
+
+def true_forces(law: PairPotential, dim: int, X: np.ndarray) -> np.ndarray:
+    """Force on body 1 by autodiff of the law itself, shape [n, dim], both bodies at rest."""
+    m1, m2, q1, q2 = X[:, :4].T
+    d, still = X[:, 4 : 4 + dim], np.zeros((len(X), dim))
+    receivers = np.column_stack([still, still, q1, m1])
+    senders = np.column_stack([d, still, q2, m2])
+    with jax.enable_x64(True):
+        force = jax.jit(jax.vmap(lambda a, b: law.force(a, b, _BODIES)))
+        return np.asarray(force(jnp.asarray(receivers), jnp.asarray(senders)))
 
 
 @lru_cache(maxsize=32)
-def _truth(law: PairPotential, dim: int) -> tuple[sp.Expr | None, tuple[np.ndarray, ...]]:
-    """The law's formula (None: by values only), and its force, softened or not, at `points`."""
-    names = pair_variables(dim)
+def _truth(law: PairPotential, dim: int) -> tuple[list, list[np.ndarray]]:
+    """The law's comparisons, and its force, softened or not, at `points`."""
     X, _ = points(dim)
-    columns = {name: X[:, i] for i, name in enumerate(names)}
-    d, r = X[:, 4 : 4 + dim], X[:, -1]
-    formula = _trusted_formula(law, dim, X, names)
     forces = []
     for softening in dict.fromkeys((0.0, law.softening)):
-        if formula is None:
-            bare = replace(law, softening=softening, validate=False)
-            force = true_forces(bare, dim, columns)
-        else:
-            moved = formula.xreplace({symbol("r"): symbol("r") + sp.Float(softening)})
-            force = evaluate(moved, X, names)[:, None] * d / r[:, None]
+        force = true_forces(replace(law, softening=softening, validate=False), dim, X)
         forces.append(force)
         if softening:
-            forces.append(force * (r / (r + softening))[:, None])
-    return formula, tuple(forces)
+            # Softened in the direction, too.
+            forces.append(force * (X[:, -1:] / (X[:, -1:] + softening)))
+    return law_comparisons(law, dim, X)[0], forces
 
 
-def pair_variables(dim: int) -> list[str]:
-    """What an equation of two bodies may contain, in the order of the columns of X."""
-    return ["m1", "m2", "q1", "q2", *("dx", "dy", "dz")[:dim], "r"]
-
-
-def thresholds(law: PairPotential, dim: int) -> list | None:
-    """The comparisons inside the law's formula; None where it has no formula."""
-    formula, _ = _truth(law, dim)
-    return None if formula is None else conditions(formula)
-
-
-def references(law: PairPotential, dim: int, equation: sp.Expr) -> tuple[Reference, ...]:
-    """Force and acceleration, without softening, with it in the distance, and throughout.
-
-    A potential that cannot be written as a formula (see `law_form.py`) is judged by its
-    values; its thresholds, if it has some, are then not known and not spared.
-    """
-    return _references(law, dim, tuple(conditions(equation)))
+def references(law: PairPotential, dim: int, equation: sp.Expr) -> list[Reference]:
+    """Force and acceleration, without softening, with it in the distance, and throughout."""
+    X, _ = points(dim)
+    compared = [*_truth(law, dim)[0], *equation_comparisons(equation, X, pair_names(dim))]
+    return _references(law, dim, clear_of(compared, len(X)).tobytes())
 
 
 @lru_cache(maxsize=32)
-def _references(law: PairPotential, dim: int, steps: tuple) -> tuple[Reference, ...]:
-    names = pair_variables(dim)
+def _references(law: PairPotential, dim: int, clear: bytes) -> list[Reference]:
     X, train = points(dim)
-    _, forces = _truth(law, dim)
-    clear = clear_of_steps([*steps, *(thresholds(law, dim) or [])], X, names)
     out = []
-    for force in forces:
+    for force in _truth(law, dim)[1]:
         for quantity, basis in (("force", force), ("acceleration", force / X[:, :1])):
-            keep = clear & np.all(np.isfinite(basis), axis=1)
-            weight = weights(np.linalg.norm(basis[keep], axis=1), X[keep, -1])
+            keep = np.frombuffer(clear, dtype=bool) & np.all(np.isfinite(basis), axis=1)
             out.append(
                 Reference(
-                    f"the {quantity} of {law.name}",
-                    quantity,
-                    law.softening,
-                    tuple(names),
-                    X[keep],
-                    basis[keep],
-                    weight,
-                    train[keep],
+                    what=f"the {quantity} of {law.name}",
+                    quantity=quantity,
+                    softening=law.softening,
+                    names=pair_names(dim),
+                    X=X[keep],
+                    basis=basis[keep],
+                    weight=weights(np.linalg.norm(basis[keep], axis=1), X[keep, -1]),
+                    train=train[keep],
                 )
             )
-    return tuple(out)
-
-
-def _trusted_formula(law: PairPotential, dim: int, X, names) -> sp.Expr | None:
-    """dU/dr as a formula, if it agrees with the law's own gradient."""
-    try:
-        formula = strength(law, dim)
-        r = symbol("r")
-        softened = formula.xreplace({r: r + sp.Float(law.softening)})
-        mine = evaluate(softened, X, names)[:, None] * X[:, 4 : 4 + dim] / X[:, -1:]
-    except (Untraceable, ValueError, TypeError):
-        return None
-    truth = true_forces(law, dim, {name: X[:, i] for i, name in enumerate(names)})
-    agree = np.abs(mine - truth) <= 1e-6 * np.abs(truth) + 1e-9 * np.median(np.abs(truth))
-    return formula if agree.all(axis=1).mean() > 0.98 else None
+    return out

@@ -6,7 +6,6 @@ result speaks PySR's words. Complexity, loss and score are computed here, on the
 equations, alike for both engines.
 """
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +20,10 @@ from tqdm import tqdm
 from symlib.errors import InputError
 from symlib.symbolic import operon_engine, pysr_engine
 from symlib.symbolic.budget import Budget, get_budget
-from symlib.symbolic.checks import checked, varies
+from symlib.symbolic.checks import checked
 from symlib.symbolic.complexity import complexity
 from symlib.symbolic.engines import choose_engine
-from symlib.symbolic.expressions import evaluate, form_of
+from symlib.symbolic.expressions import evaluate, form_of, symbol
 from symlib.symbolic.parsing import equation_text, parse_equation
 from symlib.symbolic.polish import Candidate, front, polish
 from symlib.symbolic.processes import available_cores
@@ -32,9 +31,9 @@ from symlib.symbolic.refit import fit_constants, mean_absolute_error
 from symlib.symbolic.selection import scores, select
 from symlib.symbolic.simplify import simplify_equation
 from symlib.symbolic.split import find_split, join
+from symlib.variables import AXES
 
 EXAMPLES = 5000
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,14 @@ class Regression:
         columns = ["complexity", "loss", "score", "equation"]
         return self.equations_[columns].to_dict("records")
 
+    def facts(self, verdict=None) -> dict:
+        """The selected equation, the front and, where it was judged, the verdict: for a record."""
+        equation, level, loss = (self.selected[k] for k in ("equation", "complexity", "loss"))
+        found = {"equation": str(equation), "complexity": int(level), "mae": float(loss)}
+        if verdict is not None:
+            found |= {"recovered": bool(verdict), "verdict": verdict.to_dict()}
+        return found | {"front": self.rows()}
+
     def sympy(self, index: int | None = None) -> sp.Expr:
         """The selected equation, or that of row `index`, as a sympy expression."""
         return self._expressions[self._row(index)]
@@ -78,8 +85,8 @@ class Regression:
         """The equation in LaTeX, constants to `precision` significant digits."""
         expr = self.sympy(index)
         rounded = expr.xreplace({n: sp.Float(n, precision) for n in expr.atoms(sp.Float)})
-        shown = {s: sp.Symbol(_latex_name(s.name)) for s in expr.free_symbols}
-        return sp.latex(rounded.xreplace(shown))
+        offsets = {symbol(f"d{axis}"): rf"\Delta {axis}" for axis in AXES}
+        return sp.latex(rounded, symbol_names=offsets)
 
     def predict(self, X, index: int | None = None) -> np.ndarray:
         """Values of the equation, shape [n], for X of shape [n, len(names)]."""
@@ -87,13 +94,6 @@ class Regression:
         if X.ndim != 2 or X.shape[1] != len(self.names):
             raise InputError(f"X: expected shape [n, {len(self.names)}], got {list(X.shape)}")
         return evaluate(self.sympy(index), X, self.names)
-
-
-def _latex_name(name: str) -> str:
-    if name in ("dx", "dy", "dz"):
-        return rf"\Delta {name[1]}"
-    head, digits = name.rstrip("0123456789"), name[len(name.rstrip("0123456789")) :]
-    return f"{head}_{{{digits}}}" if head and digits else name
 
 
 def regress(
@@ -110,7 +110,8 @@ def regress(
 
     Args:
         X: examples, shape [n, k]; y: the target, shape [n]; dimensionless. The search sees
-            5,000 of them, the refit of the constants all.
+            5,000 of them, the refit of the constants all. A target that never varies is its
+            constant, without a search.
         names: of the k columns, e.g. ["m1", "m2", "q1", "q2", "dx", "dy", "r"] with m1 the
             receiver's mass, dx = x2 - x1 and r the distance without softening. Columns that
             do not vary are left out of the search.
@@ -127,6 +128,10 @@ def regress(
     X, y, names = checked(X, y, names)
     budget = get_budget(budget)
     engine = choose_engine(engine, say=progress)
+    if np.ptp(y) <= 1e-12 * np.max(np.abs(y)):  # rounding apart
+        value = sp.Float(float(y[0]))
+        found = [Candidate(value, complexity(value), 0.0)]
+        return _regression(found, names, engine, seed, 1.0, 0.0)
     rng = np.random.default_rng(seed)
 
     varying = [i for i in range(X.shape[1]) if np.ptp(X[:, i]) > 0]
@@ -168,23 +173,6 @@ def regress(
     return _regression(final, names, engine, seed, scale, time.perf_counter() - started)
 
 
-def constant(y, names: Sequence[str], *, engine: str = "auto", seed: int = 0) -> Regression:
-    """The outcome for a target that never varies, where there is nothing to search.
-
-    Args:
-        y: the target, shape [n], all values equal; names, engine, seed: as for `regress`.
-
-    Raises:
-        InputError: a target that varies.
-        MissingEngine: as for `regress`.
-    """
-    if varies(y):
-        raise InputError("y: varies, so a constant does not explain it")
-    value = sp.Float(float(y[0]))
-    found = [Candidate(value, complexity(value), 0.0)]
-    return _regression(found, names, choose_engine(engine, say=False), seed, 1.0, 0.0)
-
-
 def _joined(high, low, split, X, y, names) -> list[Candidate]:
     out = []
     for above in high:
@@ -219,5 +207,4 @@ def _regression(final, names, engine, seed, scale, seconds) -> Regression:
     )
     row = table.iloc[select(levels, losses, scale)]
     expressions = tuple(c.equation for c in final)
-    log.info("%s selected %s", engine, row.equation)
     return Regression(table, row, tuple(names), engine, seconds, seed, expressions)

@@ -13,7 +13,7 @@ The same strictness holds for the paper's own successes: IF(r > 2, (a·d) r, 0) 
 the force beyond r = 2 goes as (r - 1), not as r².
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -23,9 +23,10 @@ from symlib.errors import InputError
 from symlib.potentials import DIMENSIONS, PairPotential, get_law
 from symlib.symbolic.expressions import Form, form_of, symbol
 from symlib.symbolic.parsing import equation_text, parse_equation
-from symlib.symbolic.reference import Reference, pair_variables, references
+from symlib.symbolic.reference import Reference, references
 from symlib.symbolic.simplify import expanded, simplify_equation
 from symlib.symbolic.snapping import IDENTITY, LARGEST, Snapped, span_fit
+from symlib.variables import pair_names
 
 # How far a constant may move (relative), and an exponent.
 CONSTANT_TOLERANCE = 0.10
@@ -68,31 +69,22 @@ class Verdict:
         return out
 
 
-def variables(dim: int) -> list[str]:
-    """What an equation of a message may contain (appendix C)."""
-    return pair_variables(dim)
-
-
-def read_expression(equation, names: Sequence[str]) -> sp.Expr:
-    """An equation in these variables, from text, sympy or a `Regression`.
+def read_equation(equation, variables: Callable[[int], tuple[str, ...]], dim: int) -> sp.Expr:
+    """An equation in these variables, simplified, from text, sympy or a `Regression`.
 
     Raises:
-        InputError: another type, text that cannot be read, or an unknown variable.
+        InputError: another type, text that cannot be read, an unknown variable, or a dimension
+            other than 2 or 3.
     """
-    if isinstance(equation, str):
-        return parse_equation(equation, names)
+    if dim not in DIMENSIONS:
+        raise InputError(f"dim: expected 2 or 3, got {dim!r}")
     if not isinstance(equation, sp.Basic) and callable(getattr(equation, "sympy", None)):
         equation = equation.sympy()
-    if isinstance(equation, int | float) and not isinstance(equation, bool):
-        return sp.Float(equation)
-    if not isinstance(equation, sp.Expr):
-        raise InputError(
-            f"equation: expected text, a sympy expression or a Regression, got {type(equation)}"
-        )
-    unknown = sorted({s.name for s in equation.free_symbols} - set(names))
-    if unknown:
-        raise InputError(f"equation: unknown variable {unknown[0]!r}; known are {', '.join(names)}")
-    return equation.xreplace({s: symbol(s.name) for s in equation.free_symbols})
+    if isinstance(equation, sp.Expr):
+        equation = equation_text(equation)
+    elif isinstance(equation, int | float) and not isinstance(equation, bool):
+        equation = repr(equation)
+    return simplify_equation(parse_equation(equation, variables(dim)))
 
 
 def recovered(equation, law: "str | PairPotential", dim: int) -> Verdict:
@@ -107,18 +99,11 @@ def recovered(equation, law: "str | PairPotential", dim: int) -> Verdict:
     Raises:
         InputError: an equation that cannot be read, an unknown law, another dimension.
     """
-    check_dimension(dim)
+    expr = read_equation(equation, pair_names, dim)
     law = get_law(law)
-    expr = simplify_equation(read_expression(equation, variables(dim)))
     if not expr.free_symbols:
         return Verdict(False, "the equation is a constant", expr)
     return judge(expr, references(law, dim, expr))
-
-
-def check_dimension(dim: int) -> None:
-    """InputError unless dim is 2 or 3."""
-    if dim not in DIMENSIONS:
-        raise InputError(f"dim: expected 2 or 3, got {dim!r}")
 
 
 def judge(expr: sp.Expr, truths: Sequence[Reference]) -> Verdict:
@@ -133,69 +118,51 @@ def judge(expr: sp.Expr, truths: Sequence[Reference]) -> Verdict:
 
 def _judge(expr: sp.Expr, reference: Reference) -> tuple[Verdict, float]:
     """Verdict against one form of the truth, and how far off it is (to choose a reason)."""
-    X, basis, weight, train = reference.X, reference.basis, reference.weight, reference.train
+    basis, weight, train, what = reference.basis, reference.weight, reference.train, reference.what
     values = reference.values(expr)
     usable = np.abs(values) < LARGEST
     if not np.all(usable):
-        where = X[np.argmin(usable), -1]
-        at = f"at {reference.names[-1]} = {where:.3g}"
-        return Verdict(False, f"{reference.compared} has no finite value {at}", expr), np.inf
-    a = span_fit(values[train], basis[train], weight[train], reference.offset)
-    a, b = (a[:-1], float(a[-1])) if reference.offset else (a, None)
+        where = f"{reference.names[-1]} = {reference.X[np.argmin(usable), -1]:.3g}"
+        reason = f"{reference.compared} has no finite value at {where}"
+        return Verdict(False, reason, expr), np.inf
+    a, b = span_fit(values[train], basis[train], weight[train], reference.offset), None
+    if reference.offset:
+        a, b = a[:-1], float(a[-1])
     fit = basis @ a + (b or 0.0)
     force = weight * np.abs(basis @ a)
     error = float(np.mean((weight * np.abs(values - fit))[~train]))
     error /= max(float(np.mean(force[~train])), 1e-300)
-
-    def say(yes: bool, reason: str) -> Verdict:
-        return Verdict(
-            yes,
-            reason,
-            expr,
-            reference.quantity if yes else None,
-            tuple(map(float, a)),
-            b,
-            error,
-        )
-
     form = form_of(expr)
     moved = reference.snap(form)
     # Ranked: how well the form fits after moving constants, then before.
     distance = moved.residual + 1e-3 * min(error, 1e3)
-    what = reference.what
-    objection = _objection(expr, form, moved, reference)
-    if objection:
-        return say(False, objection), distance + 1.0
-    if not np.any(np.abs(a) > 0) or float(np.mean(force)) < IDENTITY * float(
-        np.mean(weight * np.abs(values - (b or 0.0)))
-    ):
-        return say(False, f"it has no part proportional to {what}"), distance
-    if not error < VALUE_TOLERANCE:
-        return say(
-            False,
+    size = float(np.mean(weight * np.abs(values - (b or 0.0))))
+    reason = _objection(expr, form, moved, reference)
+    if reason:
+        distance += 1.0
+    elif not np.any(np.abs(a) > 0) or float(np.mean(force)) < IDENTITY * size:
+        reason = f"it has no part proportional to {what}"
+    elif not error < VALUE_TOLERANCE:
+        reason = (
             f"the form is that of {what}, but its constants are off: values outside the "
-            f"training range differ by {error:.1%}",
-        ), distance
-    return say(
-        True,
-        f"{reference.agreement(a)}; outside the training range within {error:.2%}",
-    ), distance
-
-
-def _share(extra: sp.Expr, expr: sp.Expr, reference: Reference) -> float:
-    train, weight = reference.train, reference.weight[reference.train]
-    part = np.abs(reference.values(extra)[train]) * weight
-    whole = np.abs(reference.values(expr)[train]) * weight
-    return float(np.mean(part) / max(np.mean(whole), 1e-300))
-
-
-def _short(expr: sp.Expr) -> str:
-    return str(expr.xreplace({n: sp.Float(n, 4) for n in expr.atoms(sp.Float)}))
+            f"training range differ by {error:.1%}"
+        )
+    yes = not reason
+    reason = reason or f"{reference.agreement(a)}; outside the training range within {error:.2%}"
+    quantity = reference.quantity if yes else None
+    return Verdict(yes, reason, expr, quantity, tuple(map(float, a)), b, error), distance
 
 
 def _extra(term: sp.Expr, expr: sp.Expr, reference: Reference) -> str:
-    share = f"{_share(term, expr, reference):.2g} of {reference.compared}"
-    return f"extra term {_short(term)} ({share}), which {reference.what} lacks"
+    """The objection to one term, with its share in what is compared."""
+    train = reference.train
+    part, whole = (
+        float(np.mean(np.abs(reference.values(e)[train]) * reference.weight[train]))
+        for e in (term, expr)
+    )
+    short = term.xreplace({n: sp.Float(n, 4) for n in term.atoms(sp.Float)})
+    share = f"{part / max(whole, 1e-300):.2g} of {reference.compared}"
+    return f"extra term {short} ({share}), which {reference.what} lacks"
 
 
 def _objection(expr: sp.Expr, form: Form, moved: Snapped, reference: Reference) -> str | None:
@@ -219,10 +186,9 @@ def _objection(expr: sp.Expr, form: Form, moved: Snapped, reference: Reference) 
         elif change > CONSTANT_TOLERANCE and not (
             _is_softening(form, i, reference) or _small_jump(form, i, new - old, force)
         ):
-            without = moved.constants.copy()
-            without[:] = form.values
-            without[i] = 0.0
             if abs(new) < 0.5 * abs(old):
+                without = form.values.copy()
+                without[i] = 0.0
                 gone = simplify_equation(form.fill(form.values) - form.fill(without))
                 return _extra(gone, expr, reference)
             return f"a constant {old:.4g} would have to be {new:.4g} for {what}"
