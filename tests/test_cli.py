@@ -5,7 +5,6 @@ import sys
 import time
 from dataclasses import replace
 
-import jax
 import pytest
 
 from symlib import cli, experiments, presets
@@ -126,15 +125,6 @@ def test_the_cache_tells_laws_and_presets_apart(tmp_path):
     assert first != experiments._key([get_law("damped").fingerprint(), 2], "nbody")
     assert first != experiments._key([get_law("spring").fingerprint(), 2], "nbody", "integrator")
     assert replace(get_law("spring"), dt=0.02).fingerprint() != get_law("spring").fingerprint()
-
-
-def test_a_law_is_the_same_where_jax_prints_in_colour():
-    plain, before = get_law("charge").fingerprint(), jax.config.jax_pprint_use_color
-    jax.config.update("jax_pprint_use_color", not before)
-    try:
-        assert get_law("charge").fingerprint() == plain
-    finally:
-        jax.config.update("jax_pprint_use_color", before)
 
 
 def test_a_law_may_be_called_anything():
