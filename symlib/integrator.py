@@ -4,19 +4,20 @@ The method is diffrax's: the tableau and the dense output of `Dopri8`, the step 
 `PIDController`. What differs from a vmapped `diffrax.diffeqsolve` is who waits for whom.
 In a plain batch every system waits for the hardest one, and for 1/r^2 the hardest of a
 few hundred takes a hundred times the median number of steps. Here a fixed number of
-lanes advance side by side, and a lane whose system has finished is given the next one
-(`integrate_lanes`), so that a close encounter occupies one lane and holds up nobody.
+lanes advance side by side, and a lane whose system has finished is given the next one,
+so that a close encounter occupies one lane and holds up nobody.
 The lanes are the last axis of every array, where the processor's vector units want them.
 
-On an accelerator the plain batch wins, and `integrate_batch` is that.
-All arithmetic is float64; all quantities are dimensionless.
+All arithmetic is float64, on the processor even where there is an accelerator; all
+quantities are dimensionless.
 """
 
+import os
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from functools import lru_cache, partial
-from itertools import islice
 from typing import NamedTuple
 
 import diffrax
@@ -35,22 +36,9 @@ SLICE = 1000
 # Finished lanes that are worth interrupting the others for.
 REFILL = 4
 
+# States whose accelerations are computed at once: a few MB of work space.
+_BATCH = 2048
 _SOLVER = diffrax.Dopri8()
-
-
-class Request(NamedTuple):
-    """What to integrate, but for the initial states: one compiled program for each.
-
-    steps: snapshots, spaced law.dt and counting the initial one; tolerance: relative and
-    absolute, of each step; max_steps: solver steps after which a system is given up.
-    """
-
-    law: PairPotential
-    dim: int
-    bodies: int
-    steps: int
-    tolerance: float
-    max_steps: int
 
 
 def system_accelerations(law: PairPotential, position, velocity, charge, mass) -> jax.Array:
@@ -83,13 +71,27 @@ def system_accelerations(law: PairPotential, position, velocity, charge, mass) -
     return -jax.grad(energy)(position) / mass[:, None]
 
 
+@partial(jax.jit, static_argnums=0)
+def _accelerations(law: PairPotential, states):
+    def one(state):
+        dim = states.shape[-1] // 2 - 1
+        return system_accelerations(law, state[:, :dim], state[:, dim:-2], *state[:, -2:].T)
+
+    return jax.lax.map(one, states, batch_size=_BATCH)
+
+
+def batched_accelerations(law: PairPotential, states: np.ndarray) -> np.ndarray:
+    """True accelerations (eq. 6) of states [count, bodies, 2 dim + 2], computed in float64."""
+    # Repeated to whole batches, or every other count would be compiled anew.
+    whole = -(-len(states) // _BATCH) * _BATCH
+    repeated = np.resize(states, (whole, *states.shape[1:])).astype(np.float64)
+    with jax.enable_x64(True):
+        return np.asarray(_accelerations(law, repeated))[: len(states)]
+
+
 def _derivative(law: PairPotential, phase, constants):
     """d/dt of phase [2 (position, velocity), bodies, dim]; constants [2 (charge, mass), bodies]."""
     return jnp.stack([phase[1], system_accelerations(law, *phase, *constants)])
-
-
-def _controller(request: Request, dtmax: float | None = None) -> diffrax.PIDController:
-    return diffrax.PIDController(rtol=request.tolerance, atol=request.tolerance, dtmax=dtmax)
 
 
 class _Lanes(NamedTuple):
@@ -117,38 +119,24 @@ def _apart(true, x):
     return lax.cond(true, lambda x: x, jnp.zeros_like, x)
 
 
-def _dense_output() -> np.ndarray:
-    """Dopri8's dense output as polynomials, shape [stages, 6], the highest power first.
-
-    Inside the step, y(t + x h) = y + h sum_i x p_i(x) k_i with k_i the slope of stage i.
-    Read off diffrax's own interpolation, whose form the compiler cannot fuse.
-    """
-    stages = len(_SOLVER.tableau.b_sol)
-    with jax.enable_x64(True):
-        zero = jnp.zeros(stages)
-        basis = _SOLVER.interpolation_cls(t0=0.0, t1=1.0, y0=zero, y1=zero, k=jnp.eye(stages))
-        points = np.linspace(0.0, 1.0, 7)[1:]
-        values = np.stack([np.asarray(basis.evaluate(x)) / x for x in points])
-    return np.linalg.solve(np.vander(points), values).T
-
-
-def _idle(request: Request) -> tuple[np.ndarray, np.ndarray]:
+def _idle(bodies: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
     """Phase and constants of lanes without a system: bodies apart, so all numbers are ordinary."""
-    phase = np.zeros((2, request.bodies, request.dim, LANES))
-    phase += np.arange(request.bodies, dtype=float)[:, None, None]
-    return phase, np.ones((2, request.bodies, LANES))
+    phase = np.zeros((2, bodies, dim, LANES))
+    phase += np.arange(bodies, dtype=float)[:, None, None]
+    return phase, np.ones((2, bodies, LANES))
 
 
 @lru_cache(maxsize=16)
-def _program(request: Request):
-    """The compiled functions (empty, advance, read) of one request."""
-    law, dim, bodies, steps, _, max_steps = request
-    controller = _controller(request, dtmax=0.999 * WINDOW * law.dt)
+def _program(law: PairPotential, dim, bodies, steps, tolerance, max_steps):
+    """The compiled functions (empty, advance, read) of one law and size."""
+    dtmax = 0.999 * WINDOW * law.dt
+    controller = diffrax.PIDController(rtol=tolerance, atol=tolerance, dtmax=dtmax)
     order = _SOLVER.order(None)
     rows = [np.asarray(row) for row in _SOLVER.tableau.a_lower]
     error_weights = np.asarray(_SOLVER.tableau.b_error)
-    dense = _dense_output()
-    needed = [stage for stage in range(len(dense)) if np.abs(dense[stage]).max() > 1e-9]
+    # Inside a step y(t + x h) = y + h sum_i x p_i(x) k_i, with k_i the slope of stage i.
+    dense = np.asarray(_SOLVER.interpolation_cls.eval_coeffs)
+    needed = np.flatnonzero(dense.any(axis=1))
     derivative = jax.vmap(partial(_derivative, law), in_axes=-1, out_axes=-1)
 
     def combine(weights, slopes):
@@ -160,11 +148,8 @@ def _program(request: Request):
         return end, jax.tree.map(jnp.asarray, control)
 
     def adapt(t, t_next, phase, candidate, error, control):
-        return controller.adapt_step_size(t, t_next, phase, candidate, None, error, order, control)[
-            :5
-        ]
-
-    adapt_lanes = jax.vmap(adapt, in_axes=-1, out_axes=-1)
+        found = controller.adapt_step_size(t, t_next, phase, candidate, None, error, order, control)
+        return found[:5]
 
     def step(lanes: _Lanes) -> _Lanes:
         h = lanes.t_next - lanes.t
@@ -177,17 +162,15 @@ def _program(request: Request):
         # The last stage of Dopri8 is the step's end: "first same as last".
         error = h * combine(error_weights, slopes)
         error = apart(jnp.where(jnp.isfinite(error), error, jnp.inf))
-        keep, t, t_next, _, control = adapt_lanes(
+        keep, t, t_next, _, control = jax.vmap(adapt, in_axes=-1, out_axes=-1)(
             lanes.t, lanes.t_next, lanes.phase, candidate, error, lanes.control
         )
 
         times = (lanes.snapshot + jnp.arange(WINDOW)[:, None]) * law.dt
         fraction = (times - lanes.t) / h
-        weights = [fraction * jnp.polyval(dense[i], fraction) for i in needed]
-        weights = apart(jnp.stack(weights))
-        window = sum(
-            w[:, None, None, None] * slopes[i] for w, i in zip(weights, needed, strict=True)
-        )
+        weights = apart(jnp.stack([fraction * jnp.polyval(dense[i], fraction) for i in needed]))
+        weights = weights[:, :, None, None, None]
+        window = sum(w * slopes[i] for w, i in zip(weights, needed, strict=True))
         window = apart(lanes.phase + h * window)
         # The whole window is written. What lies beyond the step's end, or belongs to a
         # rejected step, is written again by a later one; so nothing needs a mask.
@@ -200,27 +183,26 @@ def _program(request: Request):
         snapshot = jnp.where(keep & lanes.active, jnp.minimum(passed, steps), lanes.snapshot)
         used = lanes.used + 1
         stuck = (used >= max_steps) | ~(t_next > t)
-        return _Lanes(
-            t,
-            t_next,
-            jnp.where(keep, candidate, lanes.phase),
-            jnp.where(keep, slopes[-1], slopes[0]),
-            lanes.constants,
-            control,
-            snapshot,
-            used,
-            lanes.active & (snapshot < steps) & ~stuck,
-            stored,
+        return lanes._replace(
+            t=t,
+            t_next=t_next,
+            phase=jnp.where(keep, candidate, lanes.phase),
+            slope=jnp.where(keep, slopes[-1], slopes[0]),
+            control=control,
+            snapshot=snapshot,
+            used=used,
+            active=lanes.active & (snapshot < steps) & ~stuck,
+            stored=stored,
         )
 
     def start(phase, constants, stored) -> _Lanes:
         t_next, control = jax.vmap(first_step, in_axes=-1, out_axes=-1)(phase, constants)
         # Not weakly typed, or the second call would compile everything again.
-        t_next = lax.convert_element_type(t_next, jnp.zeros(()).dtype)
-        zero = jnp.zeros(LANES, int)
+        t = jnp.zeros(LANES)
+        zero = t.astype(int)
         return _Lanes(
-            t=jnp.zeros(LANES),
-            t_next=t_next,
+            t=t,
+            t_next=lax.convert_element_type(t_next, t.dtype),
             phase=phase,
             slope=derivative(phase, constants),
             constants=constants,
@@ -233,17 +215,14 @@ def _program(request: Request):
 
     def empty() -> _Lanes:
         stored = jnp.zeros((LANES, steps + WINDOW, 2, bodies, dim))
-        lanes = start(*map(jnp.asarray, _idle(request)), stored)
+        lanes = start(*map(jnp.asarray, _idle(bodies, dim)), stored)
         return lanes._replace(active=jnp.zeros(LANES, bool))
 
     def advance(lanes: _Lanes, fresh, phase, constants, refill) -> _Lanes:
         """Seat the fresh systems, then step until `refill` lanes have finished."""
         seated = start(phase, constants, lanes.stored)
-        chosen = [
-            jax.tree.map(lambda new, old: jnp.where(fresh, new, old), new, old)
-            for new, old in zip(seated[:-1], lanes[:-1], strict=True)
-        ]
-        lanes = _Lanes(*chosen, stored=lanes.stored)
+        chosen = jax.tree.map(partial(jnp.where, fresh), seated[:-1], lanes[:-1])
+        lanes = _Lanes(*chosen, lanes.stored)
         at_start = lanes.active.sum()
 
         def unfinished(loop):
@@ -255,133 +234,89 @@ def _program(request: Request):
 
     def read(stored, lane):
         """One lane's snapshots as [steps, bodies, 2 dim]."""
-        phase = jnp.moveaxis(stored[lane, :steps], 1, 2)
-        return phase.reshape(steps, bodies, 2 * dim)
+        return jnp.moveaxis(stored[lane, :steps], 1, 2).reshape(steps, bodies, 2 * dim)
 
     empty, read = jax.jit(empty), jax.jit(read)
     advance = jax.jit(advance, donate_argnums=0)
     # Compiled here, by a call that integrates nothing, and not once by every thread.
-    nobody, phase, constants = np.zeros(LANES, bool), *_idle(request)
+    nobody, phase, constants = np.zeros(LANES, bool), *_idle(bodies, dim)
     read(advance(empty(), nobody, phase, constants, REFILL).stored, 0)
     return empty, advance, read
 
 
-Deliver = Callable[[int, np.ndarray | None], None]
-
-
-def integrate_lanes(
-    request: Request,
-    initial: Callable[[int], np.ndarray],
-    systems: Iterator[int],
-    deliver: Deliver,
-    workers: int,
+def integrate(
+    law: PairPotential,
+    initial: np.ndarray,
+    numbers: np.ndarray,
+    steps: int,
+    tolerance: float,
+    max_steps: int,
+    deliver: Callable[[int, np.ndarray | None], None],
 ) -> None:
-    """Integrate systems in `workers` threads of `LANES` lanes each, in no particular order.
+    """Integrate systems in one thread per core, `LANES` at a time.
 
-    A system's result does not depend on its neighbours, on its lane or on `workers`.
+    A system's result depends on its initial state alone, not on its neighbours or its lane.
 
     Args:
-        initial: system number -> state [bodies, 2 dim + 2].
-        systems: the numbers to integrate.
-        deliver: called with a number and its snapshots [steps, bodies, 2 dim], or with None
-            if the integrator gave up; from several threads at once.
+        law, steps, tolerance, max_steps: as for `nbody.simulate`.
+        initial: states, shape [systems, bodies, 2 dim + 2].
+        numbers: which of them to integrate.
+        deliver: called with a system's number and its snapshots [steps, bodies, 2 dim], or
+            with None if it was given up; from several threads at once.
     """
-    lock, stop = threading.Lock(), threading.Event()
-    dim = request.dim
-    with jax.enable_x64(True):
-        empty, advance, read = _program(request)
+    if not len(numbers):
+        return
+    bodies, dim = initial.shape[1], initial.shape[2] // 2 - 1
+    # The magnitude of the initial accelerations tells the many-step systems well (for 1/r^2
+    # its rank correlation with the steps is 0.8, and the hardest of a thousand ranks first);
+    # a system that takes long should not be the last to begin.
+    strength = np.linalg.norm(batched_accelerations(law, initial[numbers]), axis=-1).max(axis=-1)
+    queue = iter(numbers[np.argsort(-strength, kind="stable")].tolist())
+    taking, stop = threading.Lock(), threading.Event()
+    with _exact():
+        empty, advance, read = _program(law, dim, bodies, steps, float(tolerance), max_steps)
 
+    @_exact()
     def work():
-        with jax.enable_x64(True):
-            lanes, seats = empty(), [None] * LANES
-            phase, constants = _idle(request)
-            queued = True
-            while not stop.is_set():
-                fresh = np.zeros(LANES, bool)
-                for lane in (lane for lane in range(LANES) if seats[lane] is None):
-                    with lock:
-                        seats[lane] = system = next(systems, None)
-                    queued = system is not None
-                    if not queued:
-                        break
-                    state = initial(system)
-                    phase[0, ..., lane], phase[1, ..., lane] = state[:, :dim], state[:, dim:-2]
-                    constants[..., lane] = state[:, -2:].T
-                    fresh[lane] = True
-                if all(seat is None for seat in seats):
-                    return
-                # Without another system in the queue there is nothing to interrupt for.
-                refill = REFILL if queued else LANES + 1
-                lanes = advance(lanes, fresh, phase, constants, refill)
-                active, snapshot = np.asarray(lanes.active), np.asarray(lanes.snapshot)
-                for lane in range(LANES):
-                    if seats[lane] is not None and not active[lane]:
-                        done = snapshot[lane] >= request.steps
-                        result = np.asarray(read(lanes.stored, lane)) if done else None
-                        if result is not None and not np.isfinite(result).all():
-                            result = None
-                        deliver(seats[lane], result)
-                        seats[lane] = None
+        lanes, seats = empty(), [None] * LANES
+        phase, constants = _idle(bodies, dim)
+        while not stop.is_set():
+            fresh = np.zeros(LANES, bool)
+            for lane in range(LANES):
+                if seats[lane] is None:
+                    with taking:
+                        seats[lane] = next(queue, None)
+                    if seats[lane] is not None:
+                        state = initial[seats[lane]]
+                        phase[0, ..., lane], phase[1, ..., lane] = state[:, :dim], state[:, dim:-2]
+                        constants[..., lane] = state[:, -2:].T
+                        fresh[lane] = True
+            if all(seat is None for seat in seats):
+                return
+            # Without another system in the queue there is nothing to interrupt for.
+            refill = LANES + 1 if None in seats else REFILL
+            lanes = advance(lanes, fresh, phase, constants, refill)
+            active, snapshot = np.asarray(lanes.active), np.asarray(lanes.snapshot)
+            for lane, seat in enumerate(seats):
+                if seat is not None and not active[lane]:
+                    result = np.asarray(read(lanes.stored, lane))
+                    whole = snapshot[lane] >= steps and np.isfinite(result).all()
+                    deliver(seat, result if whole else None)
+                    seats[lane] = None
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="symlib-lanes") as pool:
-        futures = [pool.submit(work) for _ in range(workers)]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = min(cores, -(-len(numbers) // LANES))
+    with ThreadPoolExecutor(workers) as pool:
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)
+            for future in as_completed([pool.submit(work) for _ in range(workers)]):
+                future.result()
         finally:
-            # After Ctrl-C, or an error in one worker, the others stop at their next slice.
-            if not all(future.done() and not future.exception() for future in futures):
-                stop.set()
-    for future in futures:
-        future.result()
+            # After Ctrl-C, or an error in one thread, the others stop at their next slice.
+            stop.set()
 
 
-@lru_cache(maxsize=16)
-def _batch_program(request: Request):
-    law, dim, bodies, steps, _, max_steps = request
-    term = diffrax.ODETerm(lambda t, y, constants: _derivative(law, y, constants))
-    times = np.arange(steps) * law.dt
-
-    def one(phase, constants):
-        solution = diffrax.diffeqsolve(
-            term,
-            _SOLVER,
-            t0=0.0,
-            t1=max(times[-1], law.dt),
-            dt0=None,
-            y0=phase,
-            args=constants,
-            saveat=diffrax.SaveAt(ts=jnp.asarray(times)),
-            stepsize_controller=_controller(request),
-            max_steps=max_steps,
-            throw=False,
-        )
-        snapshots = jnp.moveaxis(solution.ys, 1, 2).reshape(steps, bodies, 2 * dim)
-        return snapshots, solution.result == diffrax.RESULTS.successful
-
-    return jax.jit(jax.vmap(one))
-
-
-def integrate_batch(
-    request: Request,
-    initial: Callable[[int], np.ndarray],
-    systems: Iterator[int],
-    deliver: Deliver,
-    batch: int,
-) -> None:
-    """Integrate systems `batch` at a time as one vmapped `diffrax.diffeqsolve`.
-
-    The right way on an accelerator, where waiting for the hardest system costs less than
-    looking for it. Arguments as for `integrate_lanes`.
-    """
-    with jax.enable_x64(True):
-        solve = _batch_program(request)
-        while numbers := list(islice(systems, batch)):
-            states = np.stack([initial(n) for n in numbers])
-            padding = np.repeat(states[:1], batch - len(numbers), axis=0)
-            states = np.concatenate([states, padding])
-            phase = np.stack([states[..., : request.dim], states[..., request.dim : -2]], axis=1)
-            snapshots, done = solve(phase, np.moveaxis(states[..., -2:], -1, 1))
-            snapshots, done = np.asarray(snapshots), np.asarray(done)
-            for row, number in enumerate(numbers):
-                good = done[row] and np.isfinite(snapshots[row]).all()
-                deliver(number, snapshots[row] if good else None)
+@contextmanager
+def _exact():
+    """Float64 on the processor, in this thread."""
+    with jax.enable_x64(True), jax.default_device(jax.devices("cpu")[0]):
+        yield

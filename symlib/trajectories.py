@@ -1,28 +1,35 @@
 """Simulated trajectories: in memory or on disk, read without loading all of them.
 
 A `Trajectories` is what `nbody.simulate` returns and what training draws its snapshots
-from. It hands out states, rows of `[position (dim), velocity (dim), charge, mass]`, by
-system, by chunk, or as random snapshots with their true accelerations; only the chunks
-that are needed are read.
+from. On disk they are a folder of two plain arrays and one manifest; nothing is pickled:
+
+    NAME.traj/manifest.json    what was asked: law, sizes, seed, tolerance
+    NAME.traj/phase.npy        [systems, steps, bodies, 2 dim]: position, velocity
+    NAME.traj/checksums.npy    [systems]: of each finished system's phase; FAILED; else zero
+
+The folder is made whole, its arrays of zeros, and then filled system by system. A system
+is finished when its numbers have the checksum on record; so a run that was stopped goes on
+with the others, and what was damaged is simulated again.
 """
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
-from symlib.errors import InputError, UnknownChoice
-from symlib.integrator import system_accelerations
-from symlib.potentials import LAWS, PairPotential
-from symlib.trajectory_files import open_folder
+from symlib.errors import InputError
+from symlib.integrator import batched_accelerations
+from symlib.potentials import PairPotential
 
-# Snapshots whose accelerations are computed in one call: a few MB of work space.
-_BATCH = 2048
+FORMAT = "symlib-trajectories-2"
+MANIFEST = "manifest.json"
+# In place of the checksum of a system that the integrator could not finish.
+FAILED = -1
 
 
 class Snapshots(NamedTuple):
@@ -32,100 +39,46 @@ class Snapshots(NamedTuple):
     accelerations: np.ndarray
 
 
-@dataclass(frozen=True)
-class Block:
-    """Consecutive systems that are stored together.
-
-    numbers: the systems' numbers, shape [systems]. read: returns the phase
-    [systems, steps, bodies, 2 dim] and the charges and masses [systems, bodies, 2].
-    """
-
-    numbers: np.ndarray
-    read: Callable[[], tuple[np.ndarray, np.ndarray]]
-
-
-@lru_cache(maxsize=16)
-def _accelerations(law: PairPotential, dim: int):
-    def one(state):
-        return system_accelerations(
-            law, state[:, :dim], state[:, dim : 2 * dim], state[:, -2], state[:, -1]
-        )
-
-    return jax.jit(jax.vmap(one))
-
-
-def batched_accelerations(law: PairPotential, states: np.ndarray) -> np.ndarray:
-    """True accelerations of states [count, bodies, 2 dim + 2] in float64, without checks."""
-    dim = states.shape[-1] // 2 - 1
-    out = np.empty((*states.shape[:-1], dim))
-    with jax.enable_x64(True):
-        compute = _accelerations(law, dim)
-        for first in range(0, len(states), _BATCH):
-            part = states[first : first + _BATCH]
-            # Padded to one size, or every other count would be compiled anew.
-            padded = np.concatenate([part, np.repeat(part[:1], _BATCH - len(part), axis=0)])
-            out[first : first + len(part)] = np.asarray(compute(padded))[: len(part)]
-    return out
-
-
 class Trajectories:
-    """Simulations of one law, all of the same size.
+    """Simulations of one law, all of the same size; snapshots are spaced law.dt.
+
+    States are rows of `[position (dim), velocity (dim), charge, mass]`, dimensionless.
 
     Args:
         law: the law that made them.
-        dim, bodies, steps: sizes; snapshots are spaced law.dt.
-        seed: of the initial conditions.
-        blocks: where the systems are.
-        asked: how many systems were to be simulated.
+        phase: position and velocity, shape [asked, steps, bodies, 2 dim], in memory or
+            mapped from a file.
+        constants: charge and mass, shape [asked, bodies, 2].
+        system_numbers: which of the systems asked for belong here, shape [systems].
         failed: numbers of the systems that the integrator could not finish, left out.
-        rows: which of the blocks' systems belong here; all by default.
         path: the folder, if they are on disk.
+
+    Attributes:
+        shape: (systems, steps, bodies, 2 dim + 2).
+        share_failed: share of the systems asked for that the integrator could not finish.
     """
 
     def __init__(
         self,
         law: PairPotential,
-        dim: int,
-        bodies: int,
-        steps: int,
-        seed: int,
-        blocks: Sequence[Block],
-        asked: int,
+        phase: np.ndarray,
+        constants: np.ndarray,
+        system_numbers: np.ndarray,
         failed: Sequence[int] = (),
-        rows: np.ndarray | None = None,
         path: Path | None = None,
     ):
-        self.law, self.dim, self.bodies, self.steps, self.seed = law, dim, bodies, steps, seed
-        self.asked, self.failed, self.path = asked, tuple(failed), path
-        self._blocks = list(blocks)
-        self._starts = np.cumsum([0, *(len(block.numbers) for block in self._blocks)])
-        self._rows = np.arange(self._starts[-1]) if rows is None else np.asarray(rows)
+        self.law, self.phase, self.constants = law, phase, constants
+        self.system_numbers, self.failed, self.path = system_numbers, tuple(failed), path
+        asked, self.steps, self.bodies, width = phase.shape
+        self.dim = width // 2
+        self.shape = (len(self), self.steps, self.bodies, width + 2)
+        self.share_failed = len(self.failed) / asked
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.system_numbers)
 
     def __repr__(self) -> str:
-        where = f" in {self.path}" if self.path else ""
-        return (
-            f"<Trajectories of {self.law.name}: {len(self)} systems, {self.steps} steps, "
-            f"{self.bodies} bodies, {self.dim}D, {len(self.failed)} failed{where}>"
-        )
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(systems, steps, bodies, 2 dim + 2)."""
-        return (len(self), self.steps, self.bodies, 2 * self.dim + 2)
-
-    @property
-    def share_failed(self) -> float:
-        """Share of the systems asked for that the integrator could not finish."""
-        return len(self.failed) / self.asked
-
-    @property
-    def system_numbers(self) -> np.ndarray:
-        """The number of each system, as counted when they were asked for; shape [systems]."""
-        numbers = [block.numbers for block in self._blocks]
-        return np.concatenate(numbers)[self._rows] if numbers else self._rows
+        return f"<Trajectories of {self.law.name}: shape {self.shape}, {len(self.failed)} failed>"
 
     def systems(self, which: int | slice | Sequence[int] | np.ndarray) -> np.ndarray:
         """States of some systems, all steps.
@@ -139,46 +92,16 @@ class Trajectories:
         Raises:
             InputError: a position out of range.
         """
-        chosen = self._chosen(which)
-        return self._gather(chosen, None)
-
-    def _chosen(self, which) -> np.ndarray:
         try:
-            return np.atleast_1d(self._rows[which])
+            rows = np.atleast_1d(self.system_numbers[which])
         except IndexError as error:
-            raise InputError(f"systems: {error}; there are {len(self)} systems") from error
-
-    def _gather(self, rows: np.ndarray, steps: np.ndarray | None) -> np.ndarray:
-        """States of storage rows: all their steps, or one step of each."""
-        homes = np.searchsorted(self._starts, rows, side="right") - 1
-        out = None
-        for home in np.unique(homes):
-            mine = np.flatnonzero(homes == home)
-            phase, constants = self._blocks[home].read()
-            local = rows[mine] - self._starts[home]
-            if steps is None:
-                part, fixed = phase[local], constants[local][:, None]
-            else:
-                part, fixed = phase[local, steps[mine]], constants[local]
-            if out is None:
-                out = np.empty((len(rows), *part.shape[1:-1], 2 * self.dim + 2), part.dtype)
-            out[mine, ..., : 2 * self.dim] = part
-            out[mine, ..., 2 * self.dim :] = fixed
-        if out is None:
-            inner = (self.steps,) if steps is None else ()
-            out = np.empty((0, *inner, self.bodies, 2 * self.dim + 2))
-        return out
+            raise InputError(f"systems: {error}; there are {len(self)}") from error
+        return _with_constants(self.phase[rows], self.constants[rows, None])
 
     @property
     def states(self) -> np.ndarray:
-        """Everything: [systems, steps, bodies, 2 dim + 2]. Prefer `iter_chunks` when large."""
+        """Everything: [systems, steps, bodies, 2 dim + 2]. Prefer `systems` when large."""
         return self.systems(slice(None))
-
-    def iter_chunks(self) -> Iterator[np.ndarray]:
-        """Everything, chunk by chunk: arrays [systems in chunk, steps, bodies, 2 dim + 2]."""
-        homes = [bisect_right(self._starts, row) - 1 for row in self._rows]
-        for home in sorted(set(homes)):
-            yield self._gather(self._rows[np.equal(homes, home)], None)
 
     def split(self, test_fraction: float = 0.1) -> tuple["Trajectories", "Trajectories"]:
         """Divide by systems into training and test, as the paper's test sets are.
@@ -194,54 +117,17 @@ class Trajectories:
         if len(self) < 2:
             raise InputError(f"split needs at least 2 systems, there are {len(self)}")
         held = min(max(1, round(test_fraction * len(self))), len(self) - 1)
-        return self._subset(self._rows[:-held]), self._subset(self._rows[-held:])
-
-    def _subset(self, rows: np.ndarray) -> "Trajectories":
-        return Trajectories(
-            self.law,
-            self.dim,
-            self.bodies,
-            self.steps,
-            self.seed,
-            self._blocks,
-            self.asked,
-            self.failed,
-            rows,
-            self.path,
+        return tuple(
+            Trajectories(self.law, self.phase, self.constants, numbers, self.failed, self.path)
+            for numbers in np.split(self.system_numbers, [-held])
         )
 
-    def accelerations(self, states) -> np.ndarray:
-        """True accelerations (eq. 6) of states under this law, computed in float64.
-
-        Args:
-            states: shape [..., bodies, 2 dim + 2].
-
-        Returns:
-            Shape [..., bodies, dim], float64.
-        """
-        states = np.asarray(states, dtype=np.float64)
-        if states.shape[-1] != 2 * self.dim + 2 or states.ndim < 2 or not np.isfinite(states).all():
-            raise InputError(
-                f"states must be finite, of shape [..., bodies, {2 * self.dim + 2}]; "
-                f"got shape {states.shape}"
-            )
-        flat = batched_accelerations(self.law, states.reshape(-1, *states.shape[-2:]))
-        return flat.reshape(*states.shape[:-1], self.dim)
-
-    def snapshots(
-        self,
-        count: int,
-        seed: int = 0,
-        split: str | None = None,
-        test_fraction: float = 0.1,
-    ) -> Snapshots:
-        """Draw random snapshots, without repetition, and their true accelerations.
+    def snapshots(self, count: int, seed: int = 0) -> Snapshots:
+        """Draw random snapshots, without repetition, and their true accelerations (eq. 6).
 
         Args:
             count: how many.
             seed: of the draw.
-            split: "train" or "test" to draw from one side of `split` only, None for all.
-            test_fraction: as in `split`.
 
         Returns:
             States [count, bodies, 2 dim + 2] in float32 and the accelerations
@@ -250,13 +136,7 @@ class Trajectories:
 
         Raises:
             InputError: count below 1 or above the number of snapshots.
-            UnknownChoice: a split of another name.
         """
-        if split is not None:
-            if split not in ("train", "test"):
-                raise UnknownChoice("split", split, ["train", "test", None])
-            part = self.split(test_fraction)[split == "test"]
-            return part.snapshots(count, seed)
         total = len(self) * self.steps
         if not 1 <= count <= total:
             raise InputError(
@@ -265,69 +145,88 @@ class Trajectories:
             )
         drawn = np.random.default_rng(seed).choice(total, size=count, replace=False)
         system, step = np.divmod(drawn, self.steps)
-        states = self._gather(self._rows[system], step).astype(np.float32)
-        return Snapshots(states, self.accelerations(states).astype(np.float32))
+        rows = self.system_numbers[system]
+        states = _with_constants(self.phase[rows, step], self.constants[rows]).astype(np.float32)
+        return Snapshots(states, batched_accelerations(self.law, states).astype(np.float32))
 
 
-@lru_cache(maxsize=64)
-def probe(law: PairPotential, dim: int, bodies: int) -> tuple[float, ...]:
-    """Energies at three fixed pairs: a law's fingerprint, to tell laws of one name apart."""
-    rng = np.random.default_rng(20200619)
-    pairs = rng.normal(size=(3, 2, 2 * dim + 2))
-    pairs[..., -1] = np.exp(pairs[..., -1])
-    with jax.enable_x64(True):
-        energies = jax.vmap(lambda pair: law.energy(pair[0], pair[1], bodies))(pairs)
-        return tuple(np.asarray(energies).tolist())
+def _with_constants(phase: np.ndarray, constants: np.ndarray) -> np.ndarray:
+    fixed = np.broadcast_to(constants, (*phase.shape[:-1], 2))
+    return np.concatenate([np.asarray(phase), fixed.astype(phase.dtype)], axis=-1)
 
 
-def load_trajectories(path: str | Path, law: PairPotential | None = None) -> Trajectories:
-    """Open a folder of trajectories; its chunks are read when they are needed.
+def open_folder(path: Path, request: dict) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Map the arrays of a folder into memory; one that is not there yet is made.
 
     Args:
-        path: the folder that `nbody.simulate` wrote.
-        law: the law, if it is not one of the built-in ones.
+        path: the folder.
+        request: what is asked, as JSON holds it: systems, steps, bodies, dim, dtype and more.
+
+    Returns:
+        The phase, the checksums, and the numbers of the systems that are not finished.
 
     Raises:
-        InputError: not such a folder, damaged, unfinished, of another version, or made
-            with another law.
+        InputError: the path cannot be written, holds something else, or lacks a whole array.
     """
-    folder = open_folder(Path(path))
-    folder.check_complete()
-    ask = folder.request
-    if law is None:
-        law = LAWS.get(ask["law"])
-        if law is None:
-            raise InputError(
-                f"{path} was made with the law {ask['law']!r}, which is not built in; pass it "
-                "as load_trajectories(path, law=...)"
-            )
-    found = probe(law, ask["dim"], ask["bodies"])
-    if (law.dt, law.softening) != (ask["dt"], ask["softening"]) or not np.allclose(
-        found, ask["law_probe"], rtol=1e-9, atol=1e-12
-    ):
+    request = {"format": FORMAT, **request}
+    shape = (request["systems"], request["steps"], request["bodies"], 2 * request["dim"])
+    contents = {"phase.npy": (shape, request["dtype"]), "checksums.npy": (shape[:1], "int64")}
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        _make(path, request, contents)
+    try:
+        known = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        differing = [
+            f"{key} {known.get(key)!r} there, {value!r} asked"
+            for key, value in request.items()
+            if known.get(key) != value
+        ]
+    except (OSError, ValueError, AttributeError) as error:
         raise InputError(
-            f"{path} was made with a law {ask['law']!r} that differs from {law.name!r} as it is "
-            "now (potential, dt or softening); pass the law that made it, or simulate again"
+            f"path {path} is no folder of trajectories ({MANIFEST}: {error}); choose another path"
+        ) from error
+    if differing:
+        raise InputError(
+            f"path {path} holds another simulation ({', '.join(differing)}); "
+            "choose another path, or delete that folder"
         )
-    return from_folder(folder, law)
+    arrays = []
+    for name, (wanted, dtype) in contents.items():
+        try:
+            array = np.load(path / name, mmap_mode="r")
+            if array.shape != wanted or array.dtype != dtype:
+                raise ValueError(f"it holds {array.dtype} {array.shape}")
+        except (ValueError, OSError, EOFError) as error:
+            raise InputError(
+                f"{path / name} is missing, truncated or another array; "
+                f"delete the folder and simulate again ({error})"
+            ) from error
+        arrays.append(array)
+    phase, checksums = arrays
+    found = np.array([zlib.crc32(system) for system in phase])
+    waiting = np.flatnonzero((checksums != FAILED) & (checksums != found))
+    if len(waiting):
+        try:
+            phase, checksums = (np.load(path / name, mmap_mode="r+") for name in contents)
+        except OSError as error:
+            raise InputError(f"path {path} is unfinished and cannot be written: {error}") from error
+    return phase, checksums, waiting
 
 
-def from_folder(folder, law: PairPotential) -> Trajectories:
-    """The trajectories of an opened, complete `TrajectoryFolder`."""
-    ask = folder.request
-    blocks = [
-        Block(folder.kept(index), lambda index=index: folder.read_chunk(index))
-        for index in range(folder.chunk_count)
-    ]
-    failed = sorted(number for entry in folder.chunks.values() for number in entry["failed"])
-    return Trajectories(
-        law,
-        ask["dim"],
-        ask["bodies"],
-        ask["steps"],
-        ask["seed"],
-        blocks,
-        ask["systems"],
-        failed,
-        path=folder.path,
-    )
+def _make(path: Path, request: dict, contents: dict) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.mkdir(parents=True, exist_ok=True)
+        for name, (shape, dtype) in contents.items():
+            array = np.lib.format.open_memmap(temporary / name, "w+", dtype, shape)
+            # Take the space now: a disk that is full kills who writes to mapped memory.
+            if hasattr(os, "posix_fallocate"):
+                with (temporary / name).open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), array.offset, array.nbytes)
+        (temporary / MANIFEST).write_text(json.dumps(request, indent=1) + "\n", encoding="utf-8")
+        temporary.rename(path)
+    except OSError as error:
+        # Another process may have made the same folder in the meantime.
+        if not (path / MANIFEST).is_file():
+            raise InputError(f"path {path} cannot be written: {error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,5 +1,7 @@
 """The pair potentials: their forces against finite differences, and how they refuse."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -173,6 +175,23 @@ def test_bad_arguments_are_refused(arguments, words):
 def test_builtin_laws_would_pass_their_own_check():
     for law in LAWS.values():
         PairPotential(law.name, law.function, law.dt)
+
+
+def test_a_fingerprint_is_of_what_a_law_computes():
+    spring = LAWS["spring"]
+    rewritten = PairPotential("other", lambda r, a, b: 1 + r * (r - 2), dt=spring.dt)
+    assert rewritten.fingerprint() == spring.fingerprint()
+    changed = [
+        replace(spring, dt=0.02),
+        replace(spring, softening=0.02),
+        replace(spring, function=lambda r, a, b: 1.0001 * (r - 1) ** 2),
+        replace(spring, function=lambda r, a, b: (r - 1) ** 2 + a.bodies),
+        replace(spring, function=lambda r, a, b: (r - 1) ** 2 - (r > 8)),
+    ]
+    every = {law.fingerprint() for law in (*LAWS.values(), *changed)}
+    assert len(every) == len(LAWS) + len(changed)
+    with jax.enable_x64(False):
+        assert replace(spring).fingerprint() in every
 
 
 def test_states_of_another_width_are_refused():
