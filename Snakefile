@@ -10,7 +10,8 @@ is judged by content, not by the age of files, and what is not gets the newest o
 import sys
 from pathlib import Path
 
-from symlib import cells, choices
+from symlib import choices
+from symlib.papers.cranmer2020.study import cells
 
 ROOT = Path(workflow.basedir)
 PRESET = config.get("preset", "laptop")

@@ -37,19 +37,17 @@ engine = "auto"  # symbolic regression: auto, operon or pysr
 import numpy as np
 from IPython.display import Markdown
 
-from symlib import (
-    experiments,
-    figures,
-    messages,
-    nbody,
-    rollout,
-    symbolic,
-    tables,
-)
-from symlib.book import record_metrics, show
-from symlib.interactive import show_pareto
-from symlib.potentials import LAWS
-from symlib.presets import get_preset
+from symlib import discovery as experiments
+from symlib import symbolic
+from symlib.book import figures
+from symlib.book.building import record_metrics, show
+from symlib.book.interactive import show_pareto
+from symlib.laws.potentials import LAWS
+from symlib.messages import motion as rollout
+from symlib.messages import recording as messages
+from symlib.papers.cranmer2020.pages import tables
+from symlib.simulation import nbody
+from symlib.training.presets import get_preset
 
 work = get_preset(preset)
 # Minutes of work need no cache; an evening's should survive a closed lid.

@@ -37,23 +37,20 @@ engine = "auto"  # symbolic regression: auto, operon or pysr
 import numpy as np
 from IPython.display import Markdown
 
-from symlib import (
-    energies,
-    energy_discovery,
-    energy_figures,
-    energy_rollout,
-    experiments,
-    figures,
-    messages,
-    nbody,
-    potentials,
-    rollout,
-    symbolic,
-    tables,
-)
-from symlib.book import record_metrics, show
-from symlib.potentials import LAWS
-from symlib.presets import get_preset
+from symlib import discovery as experiments
+from symlib import symbolic
+from symlib.book import figures
+from symlib.book.building import record_metrics, show
+from symlib.laws import potentials
+from symlib.laws.potentials import LAWS
+from symlib.messages import energies
+from symlib.messages import energy_motion as energy_rollout
+from symlib.messages import energy_reading as energy_discovery
+from symlib.messages import motion as rollout
+from symlib.messages import recording as messages
+from symlib.papers.cranmer2020.pages import energy_figures, tables
+from symlib.simulation import nbody
+from symlib.training.presets import get_preset
 
 work = get_preset(preset)
 # Minutes of work need no cache; an evening's should survive a closed lid.

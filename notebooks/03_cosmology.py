@@ -42,16 +42,17 @@ quijote_delta = (
 import numpy as np
 from IPython.display import Markdown
 
-from symlib import experiments as nbody_experiments
-from symlib import tables
-from symlib.book import record_metrics, show
-from symlib.cosmology import experiments, make, table6
-from symlib.cosmology import figures as pictures
+from symlib import discovery as nbody_experiments
+from symlib.book.building import record_metrics, show
 from symlib.cosmology.catalogue import read_catalogue
 from symlib.cosmology.formulas import get_formula
 from symlib.cosmology.neighbours import features
 from symlib.cosmology.quijote import read_quijote
-from symlib.cosmology.universe import Universe
+from symlib.cosmology.universe.simulation import Universe, make
+from symlib.papers.cranmer2020.pages import halo_figures as pictures
+from symlib.papers.cranmer2020.pages import tables
+from symlib.papers.cranmer2020.study import halo_network as experiments
+from symlib.papers.cranmer2020.study import table6
 from symlib.records.reading import DATA
 
 live = preset == "ci"

@@ -34,8 +34,10 @@ engine = "auto"  # no equation is searched for here
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from symlib import experiments, film_frames, film_making
-from symlib.book import record_metrics, show
+from symlib import discovery as experiments
+from symlib.book.building import record_metrics, show
+from symlib.papers.cranmer2020.film import frames as film_frames
+from symlib.papers.cranmer2020.film import making as film_making
 from symlib.records.reading import BOOK
 
 # An evening's work should survive a closed lid.

@@ -35,8 +35,13 @@ engine = "auto"
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from symlib import goals, scoreboard, scoreboard_figures, scoreboard_tables
-from symlib.book import record_metrics, show
+from symlib.book.building import record_metrics, show
+from symlib.papers.cranmer2020.pages import (
+    goals,
+    scoreboard,
+    scoreboard_figures,
+    scoreboard_tables,
+)
 
 # %%
 board = scoreboard.read_board()

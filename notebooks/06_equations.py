@@ -37,22 +37,22 @@ engine = "auto"
 import numpy as np
 from IPython.display import Markdown, display
 
-from symlib import (
+from symlib import symbolic
+from symlib.book import figures
+from symlib.book.building import record_metrics, show
+from symlib.book.interactive import show_pareto
+from symlib.laws.potentials import LAWS
+from symlib.papers.cranmer2020.data import RAW_EQUATION, cell_name
+from symlib.papers.cranmer2020.pages import (
     encounters,
     equation_figures,
     equation_records,
     equation_tables,
-    figures,
-    nbody,
-    raw_regression,
-    symbolic,
 )
-from symlib.book import record_metrics, show
-from symlib.interactive import show_pareto
-from symlib.paper import RAW_EQUATION, cell_name
-from symlib.potentials import LAWS
-from symlib.symbolic.budget import BUDGETS
-from symlib.symbolic.complexity import complexity
+from symlib.papers.cranmer2020.study import raw_regression
+from symlib.simulation import nbody
+from symlib.symbolic.algebra.complexity import complexity
+from symlib.symbolic.search.budget import BUDGETS
 
 records = equation_records.read_chapter()
 

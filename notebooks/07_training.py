@@ -34,9 +34,9 @@ engine = "auto"
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 
-from symlib import steps_figures, tables, trial_tables
-from symlib.book import record_metrics, show
-from symlib.presets import get_preset
+from symlib.book.building import record_metrics, show
+from symlib.papers.cranmer2020.pages import steps_figures, tables, trial_tables
+from symlib.training.presets import get_preset
 
 # %% [markdown]
 # ## What stays as the paper has it

@@ -15,8 +15,8 @@ from typer.exceptions import TyperException
 from symlib import choices
 from symlib.errors import InputError, MissingEngine, NonFiniteLoss
 from symlib.files import writable, writable_folder
-from symlib.results import write_record
-from symlib.symbolic.engines import choose_engine
+from symlib.records.record import write_record
+from symlib.symbolic.search.engines import choose_engine
 
 PRESETS = ", ".join(choices.PRESETS)
 app = typer.Typer(
@@ -97,7 +97,8 @@ def discover(
 ):
     """The whole road, from a law to a verdict."""
     writable(json)
-    from symlib import cells, experiments
+    from symlib import discovery as experiments
+    from symlib.papers.cranmer2020.study import cells
 
     facts = {}
     if bodies == cells.BODIES:
@@ -126,7 +127,7 @@ def cell(
     quiet: Quiet = False,
 ):
     """One cell of the tables, unless it is on record."""
-    from symlib import cells
+    from symlib.papers.cranmer2020.study import cells
 
     folder = out or cells.default_folder(preset)
     _study(
@@ -148,7 +149,7 @@ def raw(
     quiet: Quiet = False,
 ):
     """Symbolic regression of raw data against the way through a network."""
-    from symlib import cells, raw_regression
+    from symlib.papers.cranmer2020.study import cells, raw_regression
 
     study = raw_regression.RawExperiment(law, bodies, dim, preset, seed)
     folder = out or cells.default_folder(preset).parent
@@ -166,7 +167,7 @@ def eight(
     quiet: Quiet = False,
 ):
     """Figure 5: the spring with eight bodies."""
-    from symlib import cells, eight_bodies
+    from symlib.papers.cranmer2020.study import cells, eight_bodies
 
     folder = out or cells.default_folder(preset).parent
     for one in (model,) if model else choices.MESSAGE_MODELS:
@@ -176,7 +177,7 @@ def eight(
 
 def _study(study, folder: Path, line, engine: str, cache, retry: bool, quiet: bool) -> None:
     """Run one study unless it is on record, and print its line."""
-    from symlib.experiments import default_cache
+    from symlib.discovery import default_cache
 
     study.check(engine)
     writable_folder(folder)
@@ -202,7 +203,7 @@ def grid(
 ):
     """The tables' cells, run by Snakemake on this machine."""
     choices.known("preset", preset, choices.RANK)
-    from symlib.grid import run_grid
+    from symlib.papers.cranmer2020.study.grid import run_grid
 
     raise typer.Exit(
         run_grid(
@@ -227,8 +228,8 @@ def universe(
     if out.suffix != ".npz":
         raise InputError(f"out: a name that ends in .npz, got {out}")
     writable(out, "--out")
-    from symlib.cosmology.make import make_catalogue
-    from symlib.cosmology.universe import Universe
+    from symlib.cosmology.universe.make import make_catalogue
+    from symlib.cosmology.universe.simulation import Universe
 
     found = make_catalogue(
         Universe(box, particles, seed, mesh_factor, a_start, steps),
@@ -251,7 +252,7 @@ def halos(
     quiet: Quiet = False,
 ):
     """Table 6 and the network on a halo catalogue."""
-    from symlib.cosmology.study import halo_rows, line
+    from symlib.papers.cranmer2020.study.halo_rows import halo_rows, line
 
     for row in halo_rows(catalogue, second, preset, seed):
         _study(row, out, line, engine, cache, False, quiet)
@@ -275,8 +276,8 @@ def film(
 ):
     """The film of a training run."""
     writable(out.with_suffix(".json"), "--out")
-    from symlib.experiments import default_cache
-    from symlib.film_making import make_film
+    from symlib.discovery import default_cache
+    from symlib.papers.cranmer2020.film.making import make_film
 
     record = make_film(
         law, dim, model, preset, seed, out=out, recording=recording,
@@ -289,7 +290,7 @@ def film(
 @app.command()
 def laws():
     """List the built-in laws."""
-    from symlib.potentials import LAWS
+    from symlib.laws.potentials import LAWS
 
     for law in LAWS.values():
         print(f"{law.name:<14} dt {law.dt:<6} {law.label}")
@@ -302,7 +303,7 @@ def bench_simulate(
 ):
     """Our integrator beside jax's odeint."""
     writable(json)
-    from symlib import bench_simulate as simulation
+    from symlib.papers.cranmer2020.study import bench_simulate as simulation
 
     record = simulation.bench_simulate(**({} if systems is None else {"systems": systems}))
     write_record(json, record)
@@ -318,7 +319,7 @@ def bench_training(
 ):
     """Our training beside a plain PyG loop."""
     writable(json)
-    from symlib import bench_training as training
+    from symlib.papers.cranmer2020.study import bench_training as training
 
     record = training.bench_training(law=law, model=model, limit=limit)
     write_record(json, record)
@@ -335,7 +336,7 @@ def bench_recipe(
     quiet: Quiet = False,
 ):
     """What each part of the training recipe is worth."""
-    from symlib.recipe_trials import trials
+    from symlib.papers.cranmer2020.study.trials import trials
 
     _trials(trials(preset, range(seeds)), "trials", out, cache, retry, quiet)
 
@@ -350,15 +351,15 @@ def bench_steps(
     quiet: Quiet = False,
 ):
     """How far the loss falls with more and with more exact steps."""
-    from symlib.recipe_trials import steps_trials
+    from symlib.papers.cranmer2020.study.trials import steps_trials
 
     _trials(steps_trials(preset, range(seeds)), "steps", out, cache, retry, quiet)
 
 
 def _trials(trials, name: str, out, cache, retry: bool, quiet: bool) -> None:
     """Run trials, their records going to book/results/`name` unless told otherwise."""
-    from symlib.recipe_trials import line
-    from symlib.tables import RESULTS
+    from symlib.papers.cranmer2020.pages.tables import RESULTS
+    from symlib.papers.cranmer2020.study.trials import line
 
     waiting = list(trials)
     for number, trial in enumerate(waiting, start=1):

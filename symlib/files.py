@@ -9,6 +9,9 @@ from typing import IO
 
 from symlib.errors import InputError
 
+# Of a checkout; elsewhere there is no book below it.
+ROOT = Path(__file__).resolve().parents[1]
+
 
 @contextmanager
 def whole_file(path: Path, **options) -> Iterator[IO]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from symlib.book import chapter_names, render
+from symlib.book.building import chapter_names, render
 
 ROOT = Path(__file__).resolve().parents[1]
 

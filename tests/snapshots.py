@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from symlib.potentials import LAWS, accelerations
+from symlib.laws.potentials import LAWS, accelerations
 
 
 def random_snapshots(law: str = "spring", dim: int = 2, bodies: int = 4, count: int = 200, seed=0):

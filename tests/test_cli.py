@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from symlib import cli, experiments, presets
-from symlib.potentials import get_law
-from symlib.results import read_record
+from symlib import cli
+from symlib import discovery as experiments
+from symlib.laws.potentials import get_law
+from symlib.records.record import read_record
+from symlib.training import presets
 
 FIELDS = {
     "law", "dim", "model", "preset", "seed", "engine", "steps", "seconds", "test_loss",
@@ -67,7 +69,7 @@ def test_discover_takes_a_law_from_a_file(tiny, tmp_path):
     file = tmp_path / "laws.py"
     file.write_text(
         "import jax.numpy as jnp\n"
-        "from symlib.potentials import PairPotential\n"
+        "from symlib.laws.potentials import PairPotential\n"
         'YUKAWA = PairPotential("yukawa", lambda r, a, b: -a.mass * b.mass * jnp.exp(-r) / r, '
         "dt=0.005)\n"
     )
@@ -101,7 +103,7 @@ def test_bad_arguments_are_refused_at_once(arguments, words, capsys):
 
 
 def test_pysr_without_julia_says_how_to_have_it(monkeypatch, capsys):
-    monkeypatch.setattr("symlib.symbolic.engines.find_julia", lambda: None)
+    monkeypatch.setattr("symlib.symbolic.search.engines.find_julia", lambda: None)
     assert run("discover", "--law", "spring", "--engine", "pysr") == 3
     assert "import pysr" in capsys.readouterr().err
 

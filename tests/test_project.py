@@ -14,8 +14,8 @@ from jupytext.compare import compare_notebooks
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from symlib.book import chapter_names
-from symlib.potentials import PairPotential, get_law
+from symlib.book.building import chapter_names
+from symlib.laws.potentials import PairPotential, get_law
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -156,7 +156,7 @@ def test_no_machine_is_named():
 
 def test_importing_symlib_changes_nothing():
     code = (
-        "import sys, symlib, symlib.book, symlib.cli\n"
+        "import sys, symlib, symlib.book.building, symlib.cli\n"
         "slow = {'torch', 'pysr', 'juliacall', 'papermill', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(f'imported at once: {slow}' if slow else 0)\n"
     )

@@ -19,15 +19,17 @@ import numpy as np
 import pytest
 from halos import halos_of
 
-from symlib import experiments, messages, symbolic
+from symlib import discovery as experiments
+from symlib import symbolic
 from symlib.choices import FLATHGN, LAWS, MODELS
-from symlib.cosmology.experiments import NETWORK_PRESETS, network_experiment
-from symlib.cosmology.table6 import table6
-from symlib.energies import record_energies
-from symlib.nbody import simulate
-from symlib.potentials import get_law
-from symlib.presets import OneRecipe, get_preset
+from symlib.laws.potentials import get_law
+from symlib.messages import recording as messages
+from symlib.messages.energies import record_energies
+from symlib.papers.cranmer2020.study.halo_network import NETWORK_PRESETS, network_experiment
+from symlib.papers.cranmer2020.study.table6 import table6
 from symlib.records.stages import HISTORY, version
+from symlib.simulation.nbody import simulate
+from symlib.training.presets import OneRecipe, get_preset
 
 VALUES = Path(__file__).with_name("witness.json")
 STEPS = 20

@@ -60,7 +60,7 @@ class Showcase(Written):
     required_arguments = 1
 
     def markdown(self) -> str:
-        from symlib.showcase import read_papers, showcase
+        from symlib.book.showcase import read_papers, showcase
 
         return showcase(read_papers(self.beside(self.arguments[0]), self.chapters()))
 
@@ -69,8 +69,8 @@ class ScoreboardTotals(Written):
     """The totals of the scoreboard."""
 
     def markdown(self) -> str:
-        from symlib.scoreboard import read_board
-        from symlib.scoreboard_tables import totals
+        from symlib.papers.cranmer2020.pages.scoreboard import read_board
+        from symlib.papers.cranmer2020.pages.scoreboard_tables import totals
 
         return totals(read_board())
 
@@ -81,8 +81,8 @@ class ParetoFront(FromFile):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        from symlib.interactive import pareto_html
-        from symlib.results import read_record
+        from symlib.book.interactive import pareto_html
+        from symlib.records.record import read_record
 
         path = self.beside(self.arguments[0])
         try:
@@ -104,7 +104,7 @@ class Film(FromFile):
     option_spec: ClassVar = {"playing": directives.flag}
 
     def run(self) -> list[nodes.Node]:
-        from symlib.film_making import film_html, read_film
+        from symlib.papers.cranmer2020.film.making import film_html, read_film
 
         path = Path(self.env.srcdir) / "book" / "_static" / "film" / self.arguments[0]
         self.env.note_dependency(str(path))

@@ -11,17 +11,17 @@ import time
 import numpy as np
 
 from symlib.errors import InputError
-from symlib.messages import prediction_losses, regress_messages
-from symlib.observed import read_observed
-from symlib.recipes import get_recipe
-from symlib.results import plain, provenance, write_record
-from symlib.rollout import symbolic_dynamics
-from symlib.training import train
+from symlib.messages.motion import symbolic_dynamics
+from symlib.messages.recording import prediction_losses, regress_messages
+from symlib.records.record import plain, provenance, write_record
+from symlib.tracks.observed import read_observed
+from symlib.training.recipes import get_recipe
+from symlib.training.train import train
 
 
 def write_example(path: str, systems: int = 400, steps: int = 250) -> None:
     """Bodies on springs, as an instrument would see them: no accelerations, no law."""
-    from symlib import nbody
+    from symlib.simulation import nbody
 
     seen = nbody.simulate("spring", 2, 4, systems, steps, seed=7)
     np.savez(path, states=seen.states, dt=seen.law.dt)

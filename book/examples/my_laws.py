@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from symlib.potentials import PairPotential
+from symlib.laws.potentials import PairPotential
 
 
 def screened(r, a, b):

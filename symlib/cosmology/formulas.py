@@ -32,8 +32,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from symlib.cosmology.halos import RADIUS
 from symlib.cosmology.neighbours import SPEED_UNIT, Features, soft_tophat
+from symlib.cosmology.universe.halos import RADIUS
 from symlib.errors import InputError, UnknownChoice
 
 PAPER_LENGTH = 1000 / np.sqrt(12)  # Mpc/h

@@ -8,9 +8,9 @@ The network has 500 hidden units, 100 messages and L1; velocity and mass belong 
 separation to the edge (`symlib.cosmology.halo_graphs`), and φᵛ sees no position. What is minimised
 is |δ − δ̂| + α₁ L_e + α₂ L_n as for particles.
 
-How a hundred components become few: α₁ arrives from above, 100 times its final value
-(`symlib.recipes`), messages are turned to their principal axes now and then, and those below a
-tenth of the largest's standard deviation, 1% of its variance, are silenced (`symlib.sparsity`).
+How a hundred components become few: α₁ arrives from above, 100 times its final value (a recipe),
+messages are turned to their principal axes now and then, and those below a tenth of the largest's
+standard deviation, 1% of its variance, are silenced (`symlib.training.sparsity`).
 
 Directions are drawn anew: each centre's surroundings, separations and velocities alike, are turned
 by a random rotation at each step, as the laws of motion know no axes.
@@ -25,7 +25,7 @@ from torch_geometric.data import Data
 
 from symlib.cosmology.halo_graphs import Neighbourhoods
 from symlib.errors import InputError
-from symlib.models import (
+from symlib.networks.graph_network import (
     WEIGHT_PENALTY,
     GraphNetwork,
     message_rule,
@@ -33,9 +33,9 @@ from symlib.models import (
     prediction_loss,
     weight_penalty,
 )
-from symlib.recipes import Recipe
-from symlib.sparsity import sparsify, speaking
-from symlib.training_loop import Loop, Run, device_of, walk
+from symlib.training.loop import Loop, Run, device_of, walk
+from symlib.training.recipes import Recipe
+from symlib.training.sparsity import sparsify, speaking
 
 FEATURES = 4  # velocity and mass of a halo
 HIDDEN = 500
@@ -115,10 +115,10 @@ def train_halos(
         hidden: width of the hidden layers.
         seed: decides weights, batches and rotations.
         device: "cpu", "cuda", or None for the GPU where there is one.
-        **options: checkpoint, progress and the like, of `symlib.training_loop.walk`.
+        **options: checkpoint, progress and the like, of `symlib.training.loop.walk`.
 
     Returns:
-        A `symlib.training.Run`; its history rows also hold `components`, the number not silenced.
+        A `Run`; its history rows also hold `components`, the number not silenced.
 
     Raises:
         InputError: rows that are not halos of the graph, fewer of them than a batch, or a

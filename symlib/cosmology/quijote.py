@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from symlib.cosmology.catalogue import Catalogue, check_inside
-from symlib.cosmology.halos import overdensity, tree_of
+from symlib.cosmology.universe.halos import overdensity, tree_of
 from symlib.errors import InputError
 
 BOX = 1000.0  # Mpc/h, of every Quijote simulation

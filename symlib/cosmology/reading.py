@@ -29,7 +29,7 @@ from symlib.cosmology.halo_graphs import LENGTH, Neighbourhoods
 from symlib.cosmology.neighbours import LINKING
 from symlib.cosmology.network import HaloNetwork
 from symlib.errors import InputError
-from symlib.symbolic.expressions import symbol
+from symlib.symbolic.algebra.expressions import symbol
 
 EXAMPLES = 20_000  # edges, and at most as many halos, that a regression is given
 REFIT_HALOS = 4_000

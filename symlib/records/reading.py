@@ -12,9 +12,10 @@ import jsonschema
 from jsonschema.protocols import Validator
 
 from symlib.errors import InputError
-from symlib.results import read_record
+from symlib.files import ROOT
+from symlib.records.record import read_record
 
-BOOK = Path(__file__).resolve().parents[2] / "book"
+BOOK = ROOT / "book"
 RESULTS, DATA = BOOK / "results", BOOK / "data"
 SCHEMAS = RESULTS / "schemas"
 

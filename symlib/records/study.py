@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from symlib.errors import InputError, NonFiniteLoss
+from symlib.records.record import plain, provenance, read_record, write_record
 from symlib.records.stages import first_behind, versions
-from symlib.results import plain, provenance, read_record, write_record
 
 FRESH, STALE, UNVERSIONED = "fresh", "stale", "unversioned"
 

@@ -11,13 +11,13 @@ neither pandas nor JAX.
 from importlib import import_module
 
 _NAMES = {
-    "budget": ("BUDGETS", "Budget"),
-    "energy_verdict": ("recovered_pair_energy", "recovered_self_energy"),
-    "engines": ("choose_engine",),
-    "parsing": ("equation_text", "parse_equation"),
-    "regression": ("Regression", "regress"),
-    "selection": ("scores",),
-    "verdict": ("Verdict", "recovered"),
+    "search.budget": ("BUDGETS", "Budget"),
+    "verdict.energy": ("recovered_pair_energy", "recovered_self_energy"),
+    "search.engines": ("choose_engine",),
+    "algebra.parsing": ("equation_text", "parse_equation"),
+    "search.regression": ("Regression", "regress"),
+    "search.selection": ("scores",),
+    "verdict.force": ("Verdict", "recovered"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = sorted(_HOME)

@@ -1,0 +1,1 @@
+"""The book: chapters executed and rendered, tables, the style of figures, the showcase."""

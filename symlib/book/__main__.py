@@ -1,0 +1,7 @@
+"""`python -m symlib.book execute` and `render`."""
+
+import sys
+
+from symlib.book.building import main
+
+sys.exit(main())

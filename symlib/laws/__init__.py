@@ -1,0 +1,1 @@
+"""Laws: pair potentials, and the names of the variables."""

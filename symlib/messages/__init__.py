@@ -1,0 +1,1 @@
+"""What a network says: messages, linear fits, energies, motion from equations."""

@@ -1,0 +1,1 @@
+"""Graphs, the graph network and its message rules, FlatHGN."""

@@ -1,0 +1,22 @@
+"""Every model by its name: the four message-passing networks and FlatHGN."""
+
+import torch
+
+from symlib.choices import FLATHGN, MODELS, known
+from symlib.networks.flathgn import FlatHGN
+from symlib.networks.graph_network import GraphNetwork, particle_network
+
+
+def fresh_network(model: str, dim: int, seed: int = 0) -> GraphNetwork | FlatHGN:
+    """A fresh network, its weights drawn from `seed` without touching the global generator.
+
+    Raises:
+        InputError: dim is neither 2 nor 3.
+        UnknownChoice: no model of that name.
+    """
+    known("model", model, MODELS)
+    if model != FLATHGN:
+        return particle_network(model, dim, seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return FlatHGN(dim)

@@ -1,0 +1,1 @@
+"""Papers that this book reproduces, a folder each."""

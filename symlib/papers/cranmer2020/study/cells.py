@@ -1,0 +1,168 @@
+"""The cells of the paper's tables: which there are, whether one is on record, and running one.
+
+A cell is one law, dimension, model and seed at one preset. Its record is one JSON file,
+
+    book/results/cells/{preset}/{law}-{dim}-{model}-{seed}.json
+
+A cell that is on record as it would be made now is done and is not run again (see
+`symlib.records.study`). One whose record is stale is run anew; a page shows it till then, marked.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from symlib import discovery as experiments
+from symlib.choices import SMOKE
+from symlib.errors import UnknownChoice
+from symlib.files import ROOT
+from symlib.laws.potentials import get_law
+from symlib.papers.cranmer2020.data import TABLE_1, TABLE_3, TABLE_5
+from symlib.records.stages import PARTICLES
+from symlib.records.study import Study
+from symlib.symbolic.search.budget import get_budget
+from symlib.training.presets import get_preset
+
+BODIES = 4
+KIND = "discovery"
+TABLES = {"1": TABLE_1, "3": TABLE_3, "5": TABLE_5}
+SMOKE_ROWS = (("spring", 2), ("r1", 2))
+SEEDS = {2: 3, 3: 1}  # by dimension
+
+
+@dataclass(frozen=True)
+class Cell(Study):
+    """One law, dimension, model and seed at one preset.
+
+    Args:
+        law: a built-in name, or "path/to/file.py:NAME".
+        dim: 2 or 3.
+        model: standard, bottleneck, l1, kl or flathgn.
+        seed: of simulations, network, batches and symbolic search.
+        preset: smoke, ci, laptop or paper.
+    """
+
+    law: str
+    dim: int
+    model: str
+    seed: int
+    preset: str
+
+    kind: ClassVar[str] = KIND
+    stages: ClassVar[tuple[str, ...]] = PARTICLES
+
+    @property
+    def name(self) -> str:
+        """{law}-{dim}-{model}-{seed}, with the plain name of a law of one's own."""
+        return f"{self.law.rsplit(':')[-1].lower()}-{self.dim}-{self.model}-{self.seed}"
+
+    def path(self, folder: str | Path) -> Path:
+        """Where its record lies below `folder`."""
+        return Path(folder) / self.preset / f"{self.name}.json"
+
+    def inputs(self) -> list:
+        """The law, every number of the preset, and the seed."""
+        preset = get_preset(self.preset)
+        return [
+            get_law(self.law).fingerprint(),
+            [self.dim, BODIES, self.model, self.seed],
+            preset.inputs(self.model),
+            asdict(get_budget(preset.budget)),
+        ]
+
+    def command(self) -> str:
+        """What runs it anew in a checkout."""
+        return (
+            f"symlib cell --law {self.law} --dim {self.dim} --model {self.model} "
+            f"--seed {self.seed} --preset {self.preset}"
+        )
+
+    def check(self, engine: str = "auto") -> None:
+        """Refuse what cannot work before any work."""
+        preset = get_preset(self.preset)
+        experiments.check(self.law, self.dim, self.model, preset, self.seed, BODIES, engine)
+
+    def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
+        """The whole road, from the law to the verdict."""
+        preset = get_preset(self.preset)
+        options = {"bodies": BODIES, "cache": cache, "progress": progress}
+        found = experiments.discover(
+            self.law, self.dim, self.model, preset, self.seed, engine=engine, **options
+        )
+        return {key: value for key, value in found.record.items() if key != "provenance"}
+
+    def again(self, stage: str, record: dict, **options) -> dict:
+        """A new verdict needs the stored front alone."""
+        if stage != "judge":
+            return self.measure(**options)
+        kept = {key: value for key, value in record.items() if key not in ("provenance", "failed")}
+        return {**kept, **experiments.judge_again(record)}
+
+
+def cell_of(record: dict) -> Cell:
+    """The cell that a record is of."""
+    return Cell(*(record[key] for key in ("law", "dim", "model", "seed", "preset")))
+
+
+def default_folder(preset: str) -> Path:
+    """Where records of cells lie: in the book's results, except smoke's, which are none."""
+    smoke = preset == SMOKE
+    return ROOT / "_build" / "cells" if smoke else ROOT / "book" / "results" / "cells"
+
+
+def preset_of_grid(name: str) -> str:
+    """The preset that a grid runs: for ci, where all is to be quick, smoke.
+
+    Raises:
+        UnknownChoice: no preset of that name.
+    """
+    return SMOKE if name == "ci" else get_preset(name).name
+
+
+def wanted(table: str, preset: str) -> list[Cell]:
+    """The cells of a table: three seeds in two dimensions, one in three.
+
+    Args:
+        table: 1, 3, 5 (the cells of table 1), or all.
+        preset: laptop or paper; smoke, or ci which means it, is two rows and one seed.
+
+    Raises:
+        UnknownChoice: no such table or preset.
+    """
+    if table != "all" and table not in TABLES:
+        raise UnknownChoice("table", table, [*TABLES, "all"])
+    preset = preset_of_grid(preset)
+    rows: dict[tuple[str, int], dict] = {}
+    for name in TABLES if table == "all" else (table,):
+        for row, cells in TABLES[name].items():
+            rows[row] = {**rows.get(row, {}), **cells}
+    if preset == SMOKE:
+        rows = {row: rows[row] for row in SMOKE_ROWS}
+    seeds = {2: 1, 3: 1} if preset == SMOKE else SEEDS
+    return [
+        Cell(law, dim, model, seed, preset)
+        for seed in range(max(seeds.values()))
+        for (law, dim), models in rows.items()
+        for model in models
+        if seed < seeds[dim]
+    ]
+
+
+def line(record: dict) -> str:
+    """A record in one line."""
+    name = f"{record['law']}-{record['dim']} {record['model']} seed {record['seed']}"
+    name = f"{name}, {record['preset']}"
+    if "failed" in record:
+        return f"{name}: failed, {record['failed']}"
+    fits = {key: fit["kept90"] for key, fit in record["r2"].items()}
+    best = max(fits, key=fits.get)
+    return (
+        f"{name}: R² {fits[best]:.4f} ({best}), loss {record['test_loss']:.3g} of trivial "
+        f"{record['trivial_loss']:.3g}, law {'' if record['recovered'] else 'not '}recovered, "
+        f"{duration(record['seconds'])}"
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in words; a run whose network came from a cache may not know what training took."""
+    return "of unknown duration" if seconds is None else f"{seconds:.0f} s"

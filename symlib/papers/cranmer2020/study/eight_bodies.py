@@ -1,0 +1,138 @@
+"""Figure 5: the spring with eight bodies, learned by each of the message models.
+
+The same road as a cell of the tables up to the messages, with eight bodies in place of four.
+A record holds R², the spectrum of the messages, and a few hundred messages of held-out
+snapshots beside the true pair's force or acceleration, so that a page can draw the figure
+without a network.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from symlib import discovery as experiments
+from symlib.choices import MESSAGE_MODELS, known
+from symlib.laws.potentials import get_law
+from symlib.messages import recording as messages
+from symlib.records.study import Study
+from symlib.training.presets import get_preset
+
+KIND = "eight bodies"
+LAW, DIM, BODIES = "spring", 2, 8
+SAMPLE = 400
+SPECTRUM = 15
+
+
+@dataclass(frozen=True)
+class EightBodies(Study):
+    """One panel row of figure 5: a message model at one preset and seed."""
+
+    model: str
+    preset: str = "laptop"
+    seed: int = 0
+
+    kind: ClassVar[str] = KIND
+    stages: ClassVar[tuple[str, ...]] = ("simulate", "train", "listen")
+
+    def path(self, folder: str | Path) -> Path:
+        """Where its record lies below `folder`."""
+        name = f"{LAW}-{DIM}-{self.model}-{self.preset}-{self.seed}.json"
+        return Path(folder) / "eight_bodies" / name
+
+    def inputs(self) -> list:
+        """The law, the sizes, the recipe and the seed."""
+        return [
+            get_law(LAW).fingerprint(),
+            [DIM, BODIES, self.model, self.seed, SAMPLE],
+            get_preset(self.preset).inputs(self.model),
+        ]
+
+    def command(self) -> str:
+        """What runs it anew in a checkout."""
+        return f"symlib eight --model {self.model} --preset {self.preset} --seed {self.seed}"
+
+    def check(self, engine: str = "auto") -> None:
+        """Refuse an unknown model or preset, or a negative seed."""
+        known("model", self.model, MESSAGE_MODELS)
+        preset = get_preset(self.preset)
+        experiments.check(LAW, DIM, self.model, preset, self.seed, BODIES, engine)
+
+    def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
+        """Train on eight bodies and listen to held-out snapshots."""
+        law, preset = get_law(LAW), get_preset(self.preset)
+        options = {"cache": cache, "progress": progress}
+        data = experiments.prepare(law, DIM, preset, self.seed, bodies=BODIES, **options)
+        trained = experiments.fit_network(law, self.model, data, preset, self.seed, **options)
+        heard = messages.record(trained.network, law, data.test_states)
+        return {
+            "law": LAW,
+            "dim": DIM,
+            "bodies": BODIES,
+            "recipe": trained.recipe.to_dict(),
+            "steps": trained.steps,
+            "training_seconds": round(trained.seconds, 1),
+            "systems": preset.systems,
+            "share_failed": data.share_failed,
+            **messages.prediction_losses(
+                trained.network, data.test_states, data.test_accelerations
+            ),
+            **what_they_say(heard, self.seed),
+        }
+
+
+def what_they_say(heard: messages.Messages, seed: int = 0) -> dict:
+    """What a record holds of the messages: R², spectrum, and a sample to draw.
+
+    Args:
+        heard: messages on held-out snapshots.
+        seed: of the sample.
+
+    Returns:
+        r2; quantity, force or acceleration, whichever fits better over the kept 90%;
+        coefficients of the best linear combination for each of the leading components, the
+        constant last; spectrum and importance of the leading components; sample: messages and
+        combinations of some edges, component by component. Numbers to four digits.
+    """
+    r2 = heard.r2()
+    quantity = max(r2, key=lambda name: r2[name]["kept90"])
+    fit = messages.linear_fit(heard.top, getattr(heard, quantity))
+    rows = np.random.default_rng(seed).permutation(len(heard.top))[:SAMPLE]
+    each = []
+    for k in range(heard.dim):
+        one = messages.linear_fit(heard.top[:, k : k + 1], getattr(heard, quantity))
+        each.append({"all": one.r2_all, "kept90": one.r2_kept})
+    return {
+        "r2": r2,
+        "quantity": quantity,
+        "components": [
+            {
+                "r2": r2_of,
+                "coefficients": _rounded(fit.coefficients[:, k]),
+                "message": _rounded(heard.top[rows, k]),
+                "combination": _rounded(fit.predicted[rows, k]),
+            }
+            for k, r2_of in enumerate(each)
+        ],
+        "spectrum": _rounded(heard.spread[:SPECTRUM]),
+        "importance": _rounded(heard.importance[:SPECTRUM]),
+    }
+
+
+def line(record: dict) -> str:
+    """A record in one line."""
+    name = f"{LAW}-{DIM}, {BODIES} bodies, {record['model']} seed {record['seed']}"
+    name = f"{name}, {record['preset']}"
+    if "failed" in record:
+        return f"{name}: failed, {record['failed']}"
+    fit = record["r2"][record["quantity"]]
+    return (
+        f"{name}: R² {fit['kept90']:.4f} ({record['quantity']}, kept 90%), loss "
+        f"{record['test_loss']:.3g} of trivial {record['trivial_loss']:.3g}, "
+        f"{record['seconds']:.0f} s"
+    )
+
+
+def _rounded(values) -> list[float]:
+    return [float(f"{value:.4g}") for value in np.ravel(values)]

@@ -1,0 +1,277 @@
+"""Symbolic regression of raw data against the way through a network (appendix C).
+
+The paper gave the features of all six bodies of a 1/r² system straight to symbolic regression
+and found nothing. Here that way and the factorised one get the same simulations, as many
+examples, and the same budget for every search, and are judged on the same held-out snapshots:
+
+* raw: the acceleration of body 2 along x as a function of every body's position, velocity, charge
+  and mass;
+* factorised: a bottleneck network is trained on the same snapshots, each of its messages is
+  regressed, and the equations, summed over senders and turned by one fitted matrix, predict
+  the same acceleration.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from symlib import discovery as experiments
+from symlib import symbolic
+from symlib.errors import InputError
+from symlib.laws.potentials import get_law
+from symlib.laws.variables import AXES
+from symlib.messages import motion as rollout
+from symlib.messages import recording as messages
+from symlib.records.stages import PARTICLES
+from symlib.records.study import Study
+from symlib.symbolic.search.budget import get_budget
+from symlib.training.presets import get_preset
+
+KIND = "raw regression"
+MODEL = "bottleneck"
+# Particle 2, along x: the acceleration that the paper's example is of.
+BODY, AXIS = 1, 0
+# Snapshots on which the matrix between messages and accelerations is fitted.
+MATRIX_ROWS = 5000
+# Held-out rows that a record keeps, for a figure.
+SAMPLE = 300
+# What predicts, in the order of the tables.
+WAYS = ("trivial", "raw", "raw_most_complex", "equations", "network")
+
+
+@dataclass(frozen=True)
+class RawExperiment(Study):
+    """Which system is regressed: a law, bodies, dimension, preset and seed."""
+
+    law: str = "r2"
+    bodies: int = 6
+    dim: int = 2
+    preset: str = "laptop"
+    seed: int = 0
+
+    kind: ClassVar[str] = KIND
+    stages: ClassVar[tuple[str, ...]] = PARTICLES
+
+    def path(self, folder: str | Path) -> Path:
+        """Where its record lies below `folder`; the paper's own system has the short name."""
+        system = f"{self.law.rsplit(':')[-1].lower()}-{self.dim}-{self.bodies}-"
+        paper = (self.law, self.bodies, self.dim) == ("r2", 6, 2)
+        name = f"raw_regression-{'' if paper else system}{self.preset}-{self.seed}.json"
+        return Path(folder) / name
+
+    def inputs(self) -> list:
+        """The law, the sizes, the recipe, the budget and the seed."""
+        preset = get_preset(self.preset)
+        return [
+            get_law(self.law).fingerprint(),
+            [self.dim, self.bodies, self.seed, MATRIX_ROWS, messages.REFIT_EDGES],
+            preset.inputs(MODEL),
+            asdict(get_budget(preset.budget)),
+        ]
+
+    def command(self) -> str:
+        """What runs it anew in a checkout."""
+        return (
+            f"symlib raw --law {self.law} --bodies {self.bodies} --dim {self.dim} "
+            f"--preset {self.preset} --seed {self.seed}"
+        )
+
+    def check(self, engine: str = "auto") -> None:
+        """Refuse what cannot work before any work."""
+        preset = get_preset(self.preset)
+        experiments.check(self.law, self.dim, MODEL, preset, self.seed, self.bodies, engine)
+
+    def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
+        """Both ways on the same system."""
+        law, preset = get_law(self.law), get_preset(self.preset)
+        options = {"cache": cache, "progress": progress}
+        data = experiments.prepare(law, self.dim, preset, self.seed, bodies=self.bodies, **options)
+        truth = data.test_accelerations[:, BODY, AXIS].astype(np.float64)
+        predictions, raw = _raw_way(self, data, preset, engine, progress)
+        trivial = float(predictions["trivial"][0])
+        found, run, factorised = _factorised_way(
+            law, data, preset, self.seed, engine, cache, progress
+        )
+        predictions |= found
+        return {
+            "target": f"acceleration of body {BODY + 1} along {AXES[AXIS]}",
+            "engine": raw["engine"],
+            "budget": asdict(get_budget(preset.budget)),
+            "systems": preset.systems,
+            "share_failed": data.share_failed,
+            "train_snapshots": len(data.train_states),
+            "test_snapshots": len(truth),
+            "goodness": {way: goodness(predictions[way], truth, trivial) for way in WAYS},
+            "raw": raw,
+            "factorised": factorised,
+            "recipe": run.recipe.to_dict(),
+            "steps": run.steps,
+            "training_seconds": round(run.seconds, 1),
+            "sample": _sample(truth, predictions, trivial, self.seed),
+        }
+
+
+def raw_names(bodies: int, dim: int) -> list[str]:
+    """Names of the raw features: x1, y1, (z1,) vx1, ..., q1, m1, x2, and so on."""
+    of_body = (*AXES[:dim], *(f"v{axis}" for axis in AXES[:dim]), "q", "m")
+    return [f"{name}{number}" for number in range(1, bodies + 1) for name in of_body]
+
+
+def raw_features(states) -> np.ndarray:
+    """States [snapshots, bodies, 2 dim + 2] as rows of `raw_names`, dimensionless.
+
+    Raises:
+        InputError: another shape.
+    """
+    states = np.asarray(states, dtype=np.float64)
+    if states.ndim != 3 or states.shape[2] not in (6, 8):
+        raise InputError(
+            f"states: shape [snapshots, bodies, 2 dim + 2] is needed, got {states.shape}"
+        )
+    return states.reshape(len(states), -1)
+
+
+def true_equation(bodies: int, dim: int) -> str:
+    """The 1/r² acceleration of body 2 along x in the raw variables, without softening."""
+    terms = []
+    for other in (k for k in range(1, bodies + 1) if k != BODY + 1):
+        squares = " + ".join(f"({axis}{other} - {axis}2)^2" for axis in AXES[:dim])
+        terms.append(f"m{other}*(x{other} - x2)/({squares})^1.5")
+    return " + ".join(terms)
+
+
+def goodness(predicted, truth, trivial: float) -> dict:
+    """How well an acceleration is predicted.
+
+    Args:
+        predicted, truth: shape [n], dimensionless.
+        trivial: what stands in for a prediction that is not finite.
+
+    Returns:
+        mae, median_error (of the absolute error), r2 over all points, r2_kept90 over the 90%
+        with the smallest residuals, not_finite: the share of predictions that were replaced.
+    """
+    predicted, truth = (np.asarray(a, dtype=np.float64) for a in (predicted, truth))
+    if predicted.shape != truth.shape or truth.ndim != 1 or not len(truth):
+        raise InputError(f"goodness: two rows alike, got {predicted.shape} and {truth.shape}")
+    finite = np.isfinite(predicted)
+    error = np.abs(np.where(finite, predicted, trivial) - truth)
+    kept = np.argsort(error, kind="stable")[: max(2, round((1 - messages.DROPPED) * len(error)))]
+    return {
+        "mae": float(error.mean()),
+        "median_error": float(np.median(error)),
+        "r2": _r2(error, truth),
+        "r2_kept90": _r2(error[kept], truth[kept]),
+        "not_finite": float(1 - finite.mean()),
+    }
+
+
+def summary(record: dict) -> str:
+    """A record in a few lines: how well each way predicts, and what it found."""
+    lines = [
+        f"{record['law']}-{record['dim']}, {record['bodies']} bodies, preset {record['preset']}, "
+        f"seed {record['seed']}, {record['seconds']:.0f} s: {record.get('target')}"
+    ]
+    if "failed" in record:
+        return f"{lines[0]}: failed, {record['failed']}"
+    for way, fit in record["goodness"].items():
+        lines.append(
+            f"  {way:17} MAE {fit['mae']:.4g}, median {fit['median_error']:.3g}, R² "
+            f"{fit['r2']:.3f} (all) {fit['r2_kept90']:.4f} (kept 90%)"
+        )
+    lines.append(f"  raw equation      {record['raw']['equation']} ({record['raw']['seconds']} s)")
+    for number, message in enumerate(record["factorised"]["messages"], start=1):
+        verdict = "recovered" if message["recovered"] else "not recovered"
+        lines.append(
+            f"  message {number}         {message['equation']} ({message['seconds']} s), {verdict}"
+        )
+    return "\n".join(lines)
+
+
+def _raw_way(experiment: RawExperiment, data, preset, engine, progress) -> tuple[dict, dict]:
+    """Predictions by equations in the raw features, and the search as a record holds it."""
+    # As many examples as the messages have, and those farthest out left out alike.
+    states = data.train_states[: messages.REFIT_EDGES]
+    target = data.train_accelerations[: messages.REFIT_EDGES, BODY, AXIS].astype(np.float64)
+    middle = float(np.median(target))
+    kept = messages.near_median(target)
+    names = raw_names(experiment.bodies, experiment.dim)
+    found = symbolic.regress(
+        raw_features(states)[kept],
+        target[kept],
+        names,
+        engine=engine,
+        seed=experiment.seed,
+        budget=preset.budget,
+        progress=progress,
+    )
+    held_out = raw_features(data.test_states)
+    predictions = {
+        "trivial": np.full(len(held_out), middle),
+        "raw": found.predict(held_out),
+        "raw_most_complex": found.predict(held_out, -1),
+    }
+    return predictions, {
+        "engine": found.engine,
+        "names": names,
+        "examples": int(kept.sum()),
+        **found.facts(),
+        "seconds": round(found.seconds, 1),
+    }
+
+
+def _factorised_way(law, data, preset, seed, engine, cache, progress):
+    """Predictions by network and by its messages' equations, the run, and both searches."""
+    run = experiments.fit_network(law, MODEL, data, preset, seed, cache=cache, progress=progress)
+    dim = data.train_accelerations.shape[2]
+    search = {"engine": engine, "seed": seed, "budget": preset.budget, "progress": progress}
+    found = messages.regress_messages(run.network, data.train_states, **search)
+    dynamics = rollout.symbolic_dynamics(
+        found, data.train_states[:MATRIX_ROWS], data.train_accelerations[:MATRIX_ROWS]
+    )
+    predictions = {
+        "equations": dynamics(data.test_states)[:, BODY, AXIS],
+        "network": _in_parts(rollout.network_dynamics(run.network), data.test_states),
+    }
+    read = messages.record(run.network, law, data.test_states)
+    return (
+        predictions,
+        run,
+        {
+            "r2": read.r2(),
+            "matrix": dynamics.matrix.tolist(),
+            "quantity": dynamics.quantity,
+            "messages": [
+                {
+                    **one.facts(symbolic.recovered(one, law, dim)),
+                    "seconds": round(one.seconds, 1),
+                }
+                for one in found
+            ],
+        },
+    )
+
+
+def _in_parts(accelerations: rollout.Accelerations, states, chunk: int = 500) -> np.ndarray:
+    with rollout.one_thread():
+        parts = [
+            accelerations(np.asarray(states[start : start + chunk], dtype=np.float64))
+            for start in range(0, len(states), chunk)
+        ]
+    return np.concatenate(parts)[:, BODY, AXIS]
+
+
+def _sample(truth, predictions: dict, trivial: float, seed: int) -> dict:
+    rows = np.random.default_rng(seed).permutation(len(truth))[:SAMPLE]
+    columns = {"truth": truth, **{way: predictions[way] for way in WAYS if way != "trivial"}}
+    return {
+        name: [float(f"{value:.4g}") for value in np.nan_to_num(column[rows], nan=trivial)]
+        for name, column in columns.items()
+    }
+
+
+def _r2(error: np.ndarray, truth: np.ndarray) -> float:
+    total = ((truth - truth.mean()) ** 2).sum()
+    return 0.0 if total == 0 else float(1 - (error**2).sum() / total)

@@ -1,0 +1,1 @@
+"""Simulations: initial conditions, integration, trajectories on disk."""

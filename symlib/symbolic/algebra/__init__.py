@@ -1,0 +1,1 @@
+"""Equations: parsed, simplified, counted, evaluated."""

@@ -1,0 +1,1 @@
+"""The search for equations: engines, fronts, constants fitted again."""

@@ -1,0 +1,1 @@
+"""Is this equation the law?"""

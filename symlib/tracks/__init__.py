@@ -1,0 +1,1 @@
+"""Data of a user's own, as the same snapshots that simulations give."""

@@ -1,0 +1,174 @@
+"""How messages become few: turned to their principal axes, the superfluous ones silenced.
+
+φᵉ ends and φᵛ begins with a matrix, so a rotation between the two changes no prediction; but it
+gathers what a hundred components say into as few as can hold it, and those few are what L1 then
+keeps. L1 alone shrinks a component and never ends it, as φᵛ can undo any shrinking with larger
+weights: what has become small beside the largest is silenced for good.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symlib.errors import InputError
+from symlib.networks.graph_network import GraphNetwork, MessageRule
+from symlib.training.recipes import Recipe
+
+ORDINARY = 0.9  # the share of messages by which components are judged, as in kept-90% fits
+
+
+@dataclass(frozen=True)
+class SparseRecipe(Recipe):
+    """A recipe whose α₁ may rise before it falls.
+
+    A penalty that is large at the very first step can end all messages before one has learned
+    anything, and what is silent stays silent.
+
+    Args:
+        alpha_rise: fraction of the steps during which α₁ rises geometrically from its final value
+            to the falling schedule that alpha_start and alpha_until describe; 0 falls from the
+            start. A schedule that comes from below is left as it is.
+    """
+
+    alpha_rise: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.alpha_rise <= 1:
+            raise InputError("recipe: alpha_rise is a share, in [0, 1]")
+
+    def alpha_factor(self, step: int, trivial_loss: float = 1.0) -> float:
+        """What multiplies α₁ at a step."""
+        factor = super().alpha_factor(step, trivial_loss)
+        rising = self.alpha_rise * self.steps
+        return factor ** (step / rising) if factor > 1 and step < rising else factor
+
+
+def sparsify_at(step: int, recipe, network: GraphNetwork, messages, adam) -> None:
+    """What a recipe does to messages at a step (in place); see `sparsify`.
+
+    The share below which components are silenced rises from 0 to the recipe's `silence_below`
+    until turning ends: what is small early may only be late.
+
+    Args:
+        step: of the training.
+        recipe: a `symlib.training.recipes.Recipe`.
+        network, messages, adam: as for `sparsify`.
+    """
+    share = min(1.0, step / (recipe.turn_until * recipe.steps))
+    sparsify(network, messages, adam, recipe.silence_below * share, ORDINARY)
+
+
+def sparsify(network: GraphNetwork, messages, adam, below: float, kept: float = 1.0) -> None:
+    """Turn messages to their principal axes and silence what is small (in place).
+
+    Args:
+        network: with L1 or KL messages.
+        messages: called without arguments, φᵉ's raw output on some edges, [edges, width].
+        adam: its optimiser.
+        below: components whose standard deviation is below this share of the largest are
+            silenced; 0 silences none.
+        kept: the share of the edges on which axes and deviations are measured (see `ordinary`).
+    """
+    rule = network.rule
+    with torch.no_grad():
+        turn_to_principal_axes(network, ordinary(messages(), rule, kept), adam)
+        if below > 0:
+            spread = rule.mean(ordinary(messages(), rule, kept)).std(dim=0)
+            silence(network, spread < below * spread.max(), adam)
+
+
+def ordinary(raw: Tensor, rule: MessageRule, kept: float) -> Tensor:
+    """The edges whose messages are nearest to the median.
+
+    In close encounters networks speak a code of their own, in components that say nothing
+    elsewhere and are the loudest there: with them, standard deviations tell of encounters alone.
+
+    Args:
+        raw: φᵉ's output, shape [edges, rule.width].
+        rule: how it is read.
+        kept: the share of the edges that is returned; 1 returns all.
+    """
+    if kept == 1.0:
+        return raw
+    mean = rule.mean(raw)
+    away = (mean - mean.median(dim=0).values).abs().sum(dim=1)
+    return raw[away <= torch.quantile(away, kept)]
+
+
+def turn_to_principal_axes(
+    network: GraphNetwork, raw: torch.Tensor, adam: torch.optim.Optimizer
+) -> None:
+    """Rotate the message space so that its axes are the messages' principal axes (in place).
+
+    The network's predictions stay as they are: φᵉ's last matrix is turned by a rotation and
+    φᵛ's first one by its inverse. Of KL messages the means are turned; a new axis has the mean of
+    the old log variances, weighted by its squared cosines. That is exact where axes change places
+    or are equally noisy, so turning is for the time when α₁, and with it the noise, is small.
+    Adam's running means belong to the old axes and are dropped; its running variances, which only
+    set a scale, are kept.
+
+    Args:
+        network: with messages of rule.components numbers.
+        raw: φᵉ's output on some edges, shape [edges, rule.width].
+        adam: its optimiser.
+    """
+    last, first = network.edge_model[-1], network.node_model[0]
+    components = network.rule.components
+    with torch.no_grad():
+        mean = network.rule.mean(raw)
+        centred = (mean - mean.mean(dim=0)).double()
+        axes = torch.linalg.eigh(centred.T @ centred / len(mean))[1].flip(1).to(raw.dtype)
+        turns = (axes, axes**2) if network.rule.stochastic else (axes,)
+        for weight in (last.weight, last.bias):
+            rows = zip(turns, weight.split(components), strict=True)
+            weight.copy_(torch.cat([turn.T @ part for turn, part in rows]))
+        pooled = slice(network.features, network.features + components)
+        first.weight[:, pooled] = first.weight[:, pooled] @ axes
+        for weight in (last.weight, last.bias, first.weight):
+            if weight in adam.state:
+                adam.state[weight]["exp_avg"].zero_()
+
+
+def silence(network: GraphNetwork, silent: Tensor, adam: torch.optim.Optimizer) -> None:
+    """Set some message components to zero for good (in place).
+
+    Their rows of φᵉ's last matrix and their columns of φᵛ's first become zero. There the gradient
+    of both is zero as well, so they stay silent. A component that is drawn from a distribution
+    becomes the prior's noise; `stay_silent` keeps φᵛ from listening to that.
+
+    Args:
+        network: with messages of `components` numbers.
+        silent: shape [components], bool.
+        adam: its optimiser.
+    """
+    last, first = network.edge_model[-1], network.node_model[0]
+    column = network.features + torch.where(silent)[0]
+    rows = silent.repeat(last.out_features // len(silent))
+    with torch.no_grad():
+        for slot in (lambda w: w.data, lambda w: adam.state.get(w, {}).get("exp_avg")):
+            for weight, at in (
+                (last.weight, rows),
+                (last.bias, rows),
+                (first.weight, (slice(None), column)),
+            ):
+                values = slot(weight)
+                if values is not None:
+                    values[at] = 0.0
+
+
+def stay_silent(network: GraphNetwork) -> None:
+    """Drop the gradient by which φᵛ would listen to the noise of silenced KL components."""
+    column = network.features + torch.where(~_alive(network))[0]
+    network.node_model[0].weight.grad[:, column] = 0.0
+
+
+def speaking(network: GraphNetwork) -> int:
+    """How many message components have not been silenced."""
+    return int(_alive(network).sum())
+
+
+def _alive(network: GraphNetwork) -> Tensor:
+    rows = network.edge_model[-1].weight[: network.rule.components]
+    return (rows != 0).any(dim=1)

@@ -1,0 +1,244 @@
+"""The pair potentials: their forces against finite differences, and how they refuse."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symlib.errors import InputError, UnknownChoice
+from symlib.laws.potentials import (
+    LAWS,
+    PairPotential,
+    accelerations,
+    get_law,
+    pair_forces,
+    total_energy,
+)
+from symlib.simulation.integrator import system_accelerations
+from symlib.simulation.nbody import initial_conditions
+
+CASES = [(name, dim) for name in LAWS for dim in (2, 3)]
+_STEP = 1e-6
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(scope="module")
+def energies():
+    """Pair energies, compiled once for each law and dimension."""
+    cache = {}
+
+    def get(name, dim):
+        if (name, dim) not in cache:
+            law = LAWS[name]
+            cache[name, dim] = (
+                jax.jit(lambda a, b: law.energy(a, b, 4)),
+                jax.jit(lambda a, b: law.force(a, b, 4)),
+            )
+        return cache[name, dim]
+
+    return get
+
+
+def _pair(seed, dim):
+    return initial_conditions(dim, 2, 1, seed)[0]
+
+
+@pytest.mark.parametrize(("name", "dim"), CASES)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_force_is_minus_the_gradient(name, dim, seed, energies):
+    a, b = _pair(seed, dim)
+    distance = np.linalg.norm(a[:dim] - b[:dim])
+    if distance < 0.05 or abs(distance + 0.01 - 2) < 1e-4:
+        return  # finite differences fail near the softened core and across the jump
+    energy, force = energies(name, dim)
+    expected = np.empty(dim)
+    for axis in range(dim):
+        moved = np.zeros_like(a)
+        moved[axis] = _STEP
+        expected[axis] = -(energy(a + moved, b) - energy(a - moved, b)) / (2 * _STEP)
+    scale = max(1.0, np.abs(expected).max())
+    np.testing.assert_allclose(force(a, b), expected, atol=2e-6 * scale)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # Two bodies 1.99 apart on the x axis, so that the softened distance is 2.
+        ("r2", -3 * 5 / 4),
+        ("r1", -3 * 5 / 2),
+        ("spring", -2.0),
+        ("damped", -2.0 - 0.7 / 4),
+        ("charge", -1 / 4),
+        ("discontinuous", -2.0),
+    ],
+)
+def test_forces_worked_out_by_hand(name, expected):
+    receiver = jnp.array([1.99, 0, 0.7, 0, 1, 3.0])
+    sender = jnp.array([0, 0, 0.3, 0.2, -1, 5.0])
+    np.testing.assert_allclose(LAWS[name].force(receiver, sender, 4), [expected, 0], atol=1e-12)
+
+
+def test_discontinuous_law_is_silent_inside():
+    receiver, sender = jnp.array([1.9, 0, 0, 0, 1, 1.0]), jnp.array([0, 0, 0, 0, 1, 1.0])
+    np.testing.assert_array_equal(LAWS["discontinuous"].force(receiver, sender, 4), [0, 0])
+
+
+@pytest.mark.parametrize(("name", "dim"), [c for c in CASES if c[0] != "damped"])
+def test_action_equals_reaction(name, dim):
+    states = initial_conditions(dim, 5, 20, seed=1)
+    forces = np.asarray(pair_forces(LAWS[name], states))
+    np.testing.assert_allclose(forces, -forces.swapaxes(1, 2), rtol=1e-12, atol=1e-12)
+    assert not forces[:, range(5), range(5)].any()
+
+
+def test_damping_opposes_the_receivers_motion():
+    states = initial_conditions(2, 4, 20, seed=2)
+    extra = pair_forces(LAWS["damped"], states) - pair_forces(LAWS["spring"], states)
+    drag = np.asarray(extra).sum(axis=2)
+    np.testing.assert_allclose(drag, -3 / 4 * states[..., 2:4], atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "dim"), CASES)
+def test_the_integrators_accelerations_are_the_true_ones(name, dim):
+    states = initial_conditions(dim, 5, 10, seed=3)
+    expected = accelerations(LAWS[name], states)
+    fast = jax.vmap(
+        lambda s: system_accelerations(
+            LAWS[name], s[:, :dim], s[:, dim : 2 * dim], s[:, -2], s[:, -1]
+        )
+    )(states)
+    np.testing.assert_allclose(fast, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", LAWS)
+@settings(max_examples=10, deadline=None)
+@given(shift=st.floats(-50, 50), seed=st.integers(0, 100))
+def test_translation_changes_no_force(name, shift, seed):
+    states = initial_conditions(2, 3, 1, seed)
+    moved = states.copy()
+    moved[..., :2] += shift
+    ours, theirs = (accelerations(LAWS[name], s) for s in (states, moved))
+    # Forces at a distance r amplify the rounding of the shifted positions by about 1/r^3.
+    np.testing.assert_allclose(theirs, ours, rtol=1e-6, atol=1e-6)
+
+
+def test_total_energy_counts_each_pair_once():
+    law = PairPotential("one", lambda r, a, b: 1.0 + 0 * r, dt=0.1)
+    states = initial_conditions(2, 5, 3, seed=0)
+    kinetic = 0.5 * (states[..., -1:] * states[..., 2:4] ** 2).sum(axis=(1, 2))
+    np.testing.assert_allclose(total_energy(law, states), kinetic + 10)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda r, a, b: jnp.stack([r, r]), "must return one number"),
+        (lambda r, a, b: a.position, "must return one number"),
+        (lambda r, a, b: jnp.log(-r), "not finite"),
+        (lambda r, a, b: r / 0.0, "not finite"),
+        (lambda r, a, b: a.weight, "could not be evaluated"),
+        (lambda r: r, "could not be evaluated"),
+    ],
+)
+def test_bad_potentials_are_refused_when_made(function, words):
+    with pytest.raises(InputError, match=words) as caught:
+        PairPotential("mine", function, dt=0.01)
+    assert "mine" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"name": ""}, "name"),
+        ({"dt": 0}, "dt"),
+        ({"dt": float("nan")}, "dt"),
+        ({"softening": -1}, "softening"),
+        ({"function": 3}, "callable"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, words):
+    good = {"name": "mine", "function": lambda r, a, b: r, "dt": 0.01}
+    with pytest.raises(InputError, match=words):
+        PairPotential(**(good | arguments))
+
+
+def test_builtin_laws_would_pass_their_own_check():
+    for law in LAWS.values():
+        PairPotential(law.name, law.function, law.dt)
+
+
+def test_a_fingerprint_is_of_what_a_law_computes():
+    spring = LAWS["spring"]
+    rewritten = PairPotential("other", lambda r, a, b: 1 + r * (r - 2), dt=spring.dt)
+    assert rewritten.fingerprint() == spring.fingerprint()
+    changed = [
+        replace(spring, dt=0.02),
+        replace(spring, softening=0.02),
+        replace(spring, function=lambda r, a, b: 1.0001 * (r - 1) ** 2),
+        replace(spring, function=lambda r, a, b: (r - 1) ** 2 + a.bodies),
+        replace(spring, function=lambda r, a, b: (r - 1) ** 2 - (r > 8)),
+    ]
+    every = {law.fingerprint() for law in (*LAWS.values(), *changed)}
+    assert len(every) == len(LAWS) + len(changed)
+    with jax.enable_x64(False):
+        assert replace(spring).fingerprint() in every
+
+
+def test_states_of_another_width_are_refused():
+    with pytest.raises(InputError, match="2 dim"):
+        accelerations(LAWS["spring"], np.zeros((3, 4, 7)))
+
+
+def test_unknown_law_lists_the_choices():
+    with pytest.raises(UnknownChoice, match=r"r2.*spring.*file\.py:NAME"):
+        get_law("sprong")
+
+
+class TestLawFiles:
+    def write(self, tmp_path, text):
+        file = tmp_path / "laws.py"
+        file.write_text(text)
+        return file
+
+    def test_a_law_of_ones_own(self, tmp_path):
+        file = self.write(
+            tmp_path,
+            "from symlib.laws.potentials import PairPotential\n"
+            "cube = PairPotential('cube', lambda r, a, b: -a.mass * b.mass / r**3, dt=0.001)\n",
+        )
+        law = get_law(f"{file}:cube")
+        assert law.name == "cube"
+        assert get_law(law) is law
+
+    @pytest.mark.parametrize(
+        ("text", "name", "words"),
+        [
+            ("x = 1\n", "cube", "no PairPotential named 'cube'; it has none"),
+            ("def f(:\n", "cube", "could not be run"),
+            ("import nothing_of_this_name\n", "cube", "could not be run"),
+            ("raise ValueError('my own words')\n", "cube", "my own words"),
+        ],
+    )
+    def test_bad_files(self, tmp_path, text, name, words):
+        file = self.write(tmp_path, text)
+        with pytest.raises(InputError, match=words) as caught:
+            get_law(f"{file}:{name}")
+        assert str(file) in str(caught.value)
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(InputError, match="there is no file"):
+            get_law(f"{tmp_path}/none.py:cube")
+
+    def test_no_name(self, tmp_path):
+        with pytest.raises(InputError, match=r"path/to/file\.py:NAME"):
+            get_law(str(self.write(tmp_path, "")))

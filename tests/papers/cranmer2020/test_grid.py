@@ -1,0 +1,213 @@
+"""The Snakefile and its profiles: what is run, in what order things go on, and who may run it."""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from symlib import cli
+from symlib.papers.cranmer2020.study import cells, grid
+from symlib.records.record import read_record, write_record
+from symlib.training.presets import PRESETS
+
+ROOT = Path(__file__).resolve().parents[3]
+PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
+pytest.importorskip("snakemake", reason="pip install 'symlib[grid]'")
+
+
+def words(folder: Path, *more: str) -> list[str]:
+    """The grid's smallest table, with everything that it writes below a folder."""
+    command = [sys.executable, "-m", "symlib.cli", "grid", "--table", "1", "--preset", "ci"]
+    for name in ("out", "cache", "work"):
+        command += [f"--{name}", str(folder / name)]
+    return [*command, *more]
+
+
+def run(folder: Path, *more: str) -> str:
+    done = subprocess.run(
+        words(folder, *more), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def finished(cell: cells.Cell, **changes) -> dict:
+    fits = {"force": {"all": 0.9, "kept90": 0.99}, "acceleration": {"all": 0.1, "kept90": 0.2}}
+    record = {
+        "kind": "discovery", "law": cell.law, "dim": cell.dim, "bodies": 4, "model": cell.model,
+        "preset": cell.preset, "seed": cell.seed, "engine": "operon", "test_loss": 1.0,
+        "trivial_loss": 7.0, "r2": fits, "recovered": True, "seconds": 1.0,
+        **cell.facts(),
+    }  # fmt: skip
+    return {**record, **changes}
+
+
+@pytest.mark.slow
+def test_a_dry_run_lists_what_is_not_on_record_as_of_now(tmp_path):
+    fresh, stale, failed, damaged, *missing = wanted = cells.wanted("1", "ci")
+    out = tmp_path / "out"
+    write_record(fresh.path(out), finished(fresh))
+    write_record(stale.path(out), finished(stale, made_by={"simulate": 0}))
+    write_record(failed.path(out), finished(failed, failed="NonFiniteLoss: at step 7"))
+    damaged.path(out).write_text("{")
+    said = run(tmp_path, "--dry-run")
+    for cell in wanted:
+        listed = f"output: {cell.path(out)}" in said
+        assert listed == (cell in (stale, damaged, *missing)), cell
+    # Nothing was done to any of them.
+    assert read_record(stale.path(out))["made_by"] == {"simulate": 0}
+    assert len([*out.rglob("*")]) == 5
+
+
+def test_time_left():
+    assert grid.time_left(1, 4, 20) == "1 of 4 cells done, about 60 s left"
+    assert grid.time_left(2, 64, 480) == "2 of 64 cells done, about 4.1 h left"
+    assert grid.time_left(32, 64, 1200) == "32 of 64 cells done, about 20 min left"
+    assert grid.time_left(4, 4, 20) == "4 of 4 cells done"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--table", "2"], "1, 3, 5, all"),
+        (["--preset", "huge"], "laptop"),
+        (["--engine", "eureqa"], "operon"),
+        (["--jobs", "0"], "--jobs"),
+    ],
+)
+def test_a_bad_argument_is_told_before_snakemake_starts(arguments, said, tmp_path, capsys):
+    assert cli.main(["grid", *arguments, "--work", str(tmp_path / "work")]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "work").exists()
+
+
+def test_two_grids_in_one_checkout_are_kept_apart(tmp_path, capsys):
+    with (tmp_path / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert cli.main(["grid", "--preset", "ci", "--work", str(tmp_path), "--dry-run"]) == 2
+    assert "already" in capsys.readouterr().err
+
+
+def test_the_profiles_say_only_what_snakemake_knows():
+    from snakemake.cli import get_argument_parser
+
+    actions = get_argument_parser()._actions
+    known = {option.lstrip("-") for action in actions for option in action.option_strings}
+    rules = {"cell", "grid"}
+    for path in (PROFILE, ROOT / "profiles" / "default" / "config.yaml"):
+        profile = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert set(profile) <= known, path
+        assert set(profile.get("set-resources", {})) <= rules
+    slurm = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))
+    assert slurm["executor"] == "slurm" and {"mem_mb", "runtime"} <= set(slurm["default-resources"])
+
+
+@pytest.mark.slow
+def test_a_dry_run_with_the_cluster_s_profile(tmp_path):
+    # Its executor is a plugin that need not be installed; all else is taken as it is.
+    profile = yaml.safe_load(PROFILE.read_text(encoding="utf-8"))
+    del profile["executor"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(profile))
+    command = [sys.executable, "-m", "snakemake", "--profile", str(tmp_path), "--dry-run"]
+    command += ["--directory", str(tmp_path / "work"), "--config", "table=3", "preset=paper"]
+    done = subprocess.run(
+        [*command, "gpus=1", f"out={tmp_path / 'out'}"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    assert said.count("rule cell:") == 120
+    asked = next(line for line in said.splitlines() if "resources:" in line)
+    for resource in ("mem_mb=16000", "runtime=2880", "gpu=1", "cpus_per_task=4", "nodes=1"):
+        assert resource in asked
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="no make here")
+def test_make_grid_hands_its_variables_on():
+    command = ["make", "-n", "grid", "TABLE=3", "PRESET=laptop", "RETRY=1", "JOBS=1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "symlib.cli grid --table 3 --preset laptop --engine auto --retry --jobs 1" in " ".join(
+        done.stdout.replace("\\\n", " ").split()
+    )
+
+
+@pytest.mark.slow
+def test_the_grid_runs_every_cell_of_two_rows_once(tmp_path):
+    said = run(tmp_path)
+    wanted = cells.wanted("1", "ci")
+    for cell in wanted:
+        record = read_record(cell.path(tmp_path / "out"))
+        assert "failed" not in record and cell.is_done(tmp_path / "out")
+        assert record["steps"] == PRESETS["smoke"].recipe.steps and record["front"]
+    assert "cells done, about" in said and "9 of 9 steps (100%)" in said
+    # Cells of one law share their simulation.
+    assert len([*(tmp_path / "cache").glob("*.traj")]) == 2
+    assert "Nothing to be done" in run(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_killed_grid_goes_on_where_it_stopped(tmp_path):
+    out = tmp_path / "out"
+    *others, first, second = cells.wanted("1", "ci")
+    for cell in others:
+        write_record(cell.path(out), finished(cell))
+    # One of the two was made by other code: it stays in place until it is made anew.
+    old = finished(first, made_by={"simulate": 0})
+    write_record(first.path(out), old)
+    process = subprocess.Popen(
+        words(tmp_path, "--jobs", "1"), cwd=ROOT, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 240
+        while sum(cell.is_done(out) for cell in (first, second)) < 1:
+            assert process.poll() is None and time.monotonic() < deadline
+            assert first.path(out).exists()
+            time.sleep(0.5)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    done = [cell for cell in (first, second) if cell.is_done(out)]
+    before = {cell: read_record(cell.path(out)) for cell in (*others, *done)}
+    said = run(tmp_path, "--jobs", "1").splitlines()
+    assert all(cell.is_done(out) for cell in (*others, first, second))
+    assert all(read_record(cell.path(out)) == record for cell, record in before.items())
+    # A cell that was killed between its record and Snakemake's own note of it is looked at again.
+    made = [line for line in said if "seed 0, smoke: R²" in line and "on record" not in line]
+    assert len(made) == 2 - len(done)
+
+
+@pytest.mark.slow
+def test_a_grid_that_is_told_to_end_takes_its_cells_with_it(tmp_path):
+    psutil = pytest.importorskip("psutil")
+    process = subprocess.Popen(
+        words(tmp_path, "--jobs", "1"), cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+
+    def words_of(child) -> list[str]:
+        # A process may end between being listed and being asked.
+        try:
+            return child.cmdline()
+        except psutil.Error:
+            return []
+
+    def running() -> list:
+        below = psutil.Process(process.pid).children(recursive=True)
+        return [child for child in below if "cell" in words_of(child)]
+
+    try:
+        deadline = time.monotonic() + 120
+        while not (found := running()):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.2)
+        process.terminate()
+        process.communicate(timeout=400)
+        assert process.returncode == 143
+        assert not any(child.is_running() for child in found)
+    finally:
+        process.kill()

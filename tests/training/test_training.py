@@ -1,0 +1,394 @@
+"""Training: recipes, resuming, and what happens when the loss breaks."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from snapshots import random_snapshots
+
+from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
+from symlib.laws.potentials import LAWS
+from symlib.messages.recording import prediction_losses, record
+from symlib.networks.graph_network import particle_network
+from symlib.networks.graphs import snapshot_graphs
+from symlib.training.checkpoints import load_weights, read_checkpoint, save_checkpoint
+from symlib.training.presets import sparse
+from symlib.training.recipes import (
+    Recipe,
+    bear_invariant,
+    get_recipe,
+    optimiser,
+)
+from symlib.training.sparsity import ordinary, sparsify, speaking, turn_to_principal_axes
+from symlib.training.train import _calmest, train
+
+PLAIN = get_recipe("fast", steps=20, batch=8, precision="float32", compiled=False)
+
+
+def weights(run):
+    return {name: value.clone() for name, value in run.network.state_dict().items()}
+
+
+def test_training_learns():
+    states, accelerations = random_snapshots("spring", count=4000)
+    test = random_snapshots("spring", count=300, seed=1)
+    recipe = replace(PLAIN, steps=400, batch=32)
+    run = train("bottleneck", states, accelerations, recipe, progress=False)
+    losses = prediction_losses(run.network, *test)
+    assert losses["test_loss"] < 0.5 * losses["trivial_loss"]
+    assert [row["step"] for row in run.history][-1] == 400
+    assert record(run.network, LAWS["spring"], test[0]).r2()["force"]["all"] > 0.3
+
+
+@pytest.mark.parametrize("model", ["standard", "l1", "kl"])
+def test_the_same_seed_gives_the_same_run(model):
+    data = random_snapshots(count=100)
+    recipe = replace(PLAIN, turn_every=5)
+    first, again = (train(model, *data, recipe, seed=5, progress=False) for _ in range(2))
+    other = train(model, *data, recipe, seed=6, progress=False)
+    name = "edge_model.0.weight"
+    assert all(torch.equal(weights(first)[key], weights(again)[key]) for key in weights(first))
+    assert not torch.equal(weights(first)[name], weights(other)[name])
+
+
+@pytest.mark.slow
+def test_compiled_training_agrees_with_eager():
+    data = random_snapshots(count=100)
+    eager = train("l1", *data, PLAIN, progress=False)
+    compiled = train("l1", *data, replace(PLAIN, compiled=True), progress=False)
+    for key, value in weights(eager).items():
+        torch.testing.assert_close(weights(compiled)[key], value, rtol=1e-3, atol=1e-4)
+
+
+def test_a_network_born_invariant_ignores_translations():
+    network = particle_network("l1", 2)
+    states, _ = random_snapshots(count=20)
+    moved = states.copy()
+    moved[..., :2] += [5.0, -3.0]
+    assert not torch.allclose(_predict(network, states), _predict(network, moved), atol=1e-3)
+    bear_invariant(network, 2)
+    torch.testing.assert_close(
+        _predict(network, states), _predict(network, moved), rtol=1e-4, atol=1e-5
+    )
+
+
+def _predict(network, states):
+    graphs = snapshot_graphs(states)
+    with torch.no_grad():
+        return network(graphs.x, graphs.edge_index)[0]
+
+
+def test_messages_stay_blind_to_the_receiver_for_their_share_of_the_steps():
+    data = random_snapshots(count=100)
+    recipe = replace(PLAIN, blind_until=0.5)
+    known = [2, 3, 5]  # the receiver's velocity and mass, in 2D
+    seen, charge = {}, {}
+
+    def look(step, network):
+        seen[step] = network.edge_model[0].weight[:, known].abs().max().item()
+        charge[step] = network.node_model[0].weight[:, 4].abs().max().item()
+
+    train("bottleneck", *data, recipe, progress=False, watch=look, watch_every=1)
+    for weights in (seen, charge):
+        assert all(weights[step] == 0.0 for step in range(1, 11))
+        assert all(weights[step] > 0.0 for step in range(11, 21))
+
+
+def test_close_encounters_join_late():
+    _, accelerations = random_snapshots("r2", count=100)
+    largest = np.abs(accelerations).max(axis=(1, 2))
+    recipe = replace(PLAIN, calm_start=0.5, calm_until=1.0)
+    assert recipe.calm_share(0) == 0.5 and recipe.calm_share(20) == 1.0
+    order = _calmest(torch.tensor(accelerations)).numpy()
+    assert np.all(np.diff(largest[order]) >= 0)
+
+
+def turned_once(model):
+    """Messages [edges, components] before and after a turn that must change no prediction."""
+    network = particle_network(model, 2)
+    states, _ = random_snapshots(count=100)
+    graphs = snapshot_graphs(states)
+    adam, _ = optimiser(network, PLAIN)
+    before = _predict(network, states)
+    with torch.no_grad():
+        raw = network.messages(graphs.x, graphs.edge_index)
+    turn_to_principal_axes(network, raw, adam)
+    torch.testing.assert_close(_predict(network, states), before, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        return raw, network.messages(graphs.x, graphs.edge_index)
+
+
+def test_turning_to_principal_axes_changes_no_prediction_and_orders_the_messages():
+    raw, turned = turned_once("l1")
+    covariance = torch.cov(turned.T.double())
+    spread = covariance.diagonal().clone()
+    assert torch.all(spread[:5].diff() < 0)
+    assert covariance[:5, :5].fill_diagonal_(0).abs().max() < 1e-4 * spread[0]
+    torch.testing.assert_close(spread.sum(), torch.cov(raw.T.double()).trace(), rtol=1e-4, atol=0)
+
+
+def test_turning_kl_messages_changes_no_prediction_without_noise_and_keeps_their_variances():
+    raw, turned = turned_once("kl")
+    spread = turned[:, :100].std(dim=0)
+    assert torch.all(spread[:5].diff() < 0)
+    # A new axis has a mean of the old log variances: their sum on an edge stays as it was.
+    noise, old = turned[:, 100:], raw[:, 100:]
+    torch.testing.assert_close(noise.sum(dim=1), old.sum(dim=1), rtol=1e-4, atol=1e-4)
+    assert noise.max() <= old.max() and noise.min() >= old.min()
+
+
+def test_kl_axes_that_only_change_places_take_their_noise_along():
+    network = particle_network("kl", 2)
+    adam, _ = optimiser(network, PLAIN)
+    last = network.edge_model[-1]
+    before = last.weight.clone()
+    # Independent messages, the loudest last.
+    raw = torch.zeros(4000, 200)
+    generator = torch.Generator().manual_seed(0)
+    raw[:, :100] = torch.linalg.qr(torch.randn(4000, 100, generator=generator))[0]
+    raw[:, :100] -= raw[:, :100].mean(dim=0)
+    raw[:, :100] = torch.linalg.qr(raw[:, :100])[0] * torch.arange(1.0, 101.0)
+    turn_to_principal_axes(network, raw, adam)
+    torch.testing.assert_close(last.weight[100:], before[100:].flip(0), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        last.weight[:100].abs(), before[:100].flip(0).abs(), rtol=1e-3, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("model", ["l1", "kl"])
+def test_what_has_become_small_is_silenced_for_good(model):
+    data = random_snapshots(count=100)
+    recipe = replace(PLAIN, turn_every=5, turn_until=0.8, silence_below=0.95)
+    network = train(model, *data, recipe, progress=False).network
+    count = speaking(network)
+    assert 1 <= count < 100
+    heard = record(network, LAWS["spring"], data[0])
+    assert np.count_nonzero(heard.spread) == count
+    if model == "kl":
+        # A component that says nothing has the prior's variance: it costs what cannot be saved.
+        assert np.allclose(np.sort(heard.importance)[: 100 - count], 0.5)
+
+
+def test_a_component_that_speaks_in_close_encounters_alone_is_silenced():
+    network = particle_network("l1", 2)
+    messages = torch.zeros(1000, 100)
+    generator = torch.Generator().manual_seed(0)
+    messages[:, :2] = torch.randn(1000, 2, generator=generator)
+    messages[:50, 2] = 30.0  # a twentieth of the edges
+    adam, _ = optimiser(network, PLAIN)
+    assert ordinary(messages, network.rule, 1.0) is messages
+    kept = ordinary(messages, network.rule, 0.9)
+    assert len(kept) == 900 and kept[:, 2].abs().max() == 0.0
+    spread = messages.std(dim=0)
+    assert spread[2] > spread[:2].max()  # all edges taken, it would be the loudest
+    sparsify(network, lambda: messages, adam, 0.5, kept=0.9)
+    alive = (network.edge_model[-1].weight != 0).any(dim=1)
+    assert alive[:2].all() and not alive[2:].any()
+
+
+def test_alpha_arrives_at_its_value_from_above():
+    recipe = get_recipe("fast", steps=100, alpha_start=30.0, alpha_until=0.5)
+    factors = [recipe.alpha_factor(step) for step in range(101)]
+    assert factors[0] == pytest.approx(30.0) and np.all(np.diff(factors[:51]) < 0)
+    assert factors[50:] == [1.0] * 51
+    assert {get_recipe("reference").alpha_factor(step) for step in (0, 500, 99_999)} == {1.0}
+
+
+def test_alpha_may_rise_before_it_falls():
+    recipe = get_recipe("fast", steps=100, alpha_start=100.0, alpha_until=0.5)
+    falling = [recipe.alpha_factor(step) for step in range(101)]
+    rising = sparse(recipe, "l1")
+    rising = replace(rising, alpha_start=100.0, alpha_until=0.5, alpha_rise=0.2)
+    factors = [rising.alpha_factor(step) for step in range(101)]
+    assert factors[0] == 1.0 and factors[20:] == falling[20:]
+    assert np.all(np.diff(factors[:14]) > 0) and max(factors) < max(falling)
+    # What comes from below is left as it is.
+    noisy = replace(sparse(recipe, "kl"), alpha_rise=0.2)
+    plain = replace(noisy, alpha_rise=0.0)
+    assert all(noisy.alpha_factor(step) == plain.alpha_factor(step) for step in range(101))
+    with pytest.raises(InputError, match="alpha_rise"):
+        replace(rising, alpha_rise=-0.1)
+
+
+SCRIPT = """
+import sys, time
+from snapshots import random_snapshots
+from symlib.training.recipes import get_recipe
+from symlib.training.train import train
+recipe = get_recipe("fast", steps=150, batch=8, precision="float32", compiled=False, turn_every=20)
+train("l1", *random_snapshots(count=100), recipe, seed=2, progress=False,
+      checkpoint=sys.argv[1], checkpoint_every=0.0,
+      watch=lambda step, network: time.sleep(0.05), watch_every=1)  # time enough to be killed
+"""
+
+
+def test_a_killed_run_resumes_and_ends_as_if_nothing_had_happened(tmp_path):
+    path = tmp_path / "run.safetensors"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(path)], env=environment)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if path.exists() and read_checkpoint(path)[0]["step"] >= 25:
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    reached = read_checkpoint(path)[0]["step"]
+    assert 25 <= reached < 150
+    data = random_snapshots(count=100)
+    recipe = replace(PLAIN, steps=150, turn_every=20)
+    resumed = train("l1", *data, recipe, seed=2, progress=False, checkpoint=path)
+    straight = train("l1", *data, recipe, seed=2, progress=False)
+    assert resumed.resumed_at == reached and resumed.steps == straight.steps == 150
+    for key, value in weights(straight).items():
+        torch.testing.assert_close(weights(resumed)[key], value, rtol=0, atol=1e-7)
+    assert [row["step"] for row in resumed.history] == [row["step"] for row in straight.history]
+
+
+def test_an_interrupted_run_saves_before_it_stops(tmp_path):
+    path = tmp_path / "run.safetensors"
+
+    def interrupt(step, network):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            "bottleneck", *random_snapshots(count=50), PLAIN, progress=False, checkpoint=path,
+            watch=interrupt, watch_every=7,
+        )  # fmt: skip
+    assert read_checkpoint(path)[0]["step"] == 7
+
+
+def test_ctrl_c_waits_for_the_step_and_the_run_goes_on_as_if_nothing_had_happened(tmp_path):
+    path, data = tmp_path / "run.safetensors", random_snapshots(count=50)
+    recipe = replace(PLAIN, steps=60)
+    handler = signal.getsignal(signal.SIGINT)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+
+    def start(step, network):
+        if step == 1:
+            timer.start()
+        time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            "l1", *data, recipe, progress=False, checkpoint=path, watch=start, watch_every=1
+        )  # fmt: skip
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert 1 <= read_checkpoint(path)[0]["step"] < 60
+    resumed = train("l1", *data, recipe, progress=False, checkpoint=path)
+    straight = train("l1", *data, recipe, progress=False)
+    for key, value in weights(straight).items():
+        torch.testing.assert_close(weights(resumed)[key], value, rtol=0, atol=1e-7)
+
+
+def test_a_loss_that_breaks_stops_training_and_keeps_the_last_good_checkpoint(tmp_path):
+    path = tmp_path / "run.safetensors"
+    data = random_snapshots(count=50)
+
+    def poison(step, network):
+        if step == 10:
+            with torch.no_grad():
+                network.node_model[0].weight[0, 0] = float("nan")
+
+    with pytest.raises(NonFiniteLoss, match=r"step 10.*run\.safetensors"):
+        train(
+            "bottleneck", *data, PLAIN, progress=False, checkpoint=path, checkpoint_every=0.0,
+            watch=poison, watch_every=1,
+        )  # fmt: skip
+    network = particle_network("bottleneck", 2)
+    assert load_weights(path, network)["step"] <= 10
+    assert all(torch.isfinite(weight).all() for weight in network.parameters())
+
+
+def test_checkpoints_that_do_not_fit_are_refused(tmp_path):
+    path = tmp_path / "run.safetensors"
+    data = random_snapshots(count=50)
+    train("bottleneck", *data, PLAIN, progress=False, checkpoint=path)
+    kept = path.read_bytes()
+    with pytest.raises(InputError, match="another architecture"):
+        train("l1", *data, PLAIN, progress=False, checkpoint=path)
+    with pytest.raises(InputError, match="another seed"):
+        train("bottleneck", *data, PLAIN, seed=1, progress=False, checkpoint=path)
+    with pytest.raises(InputError, match="another recipe"):
+        train("bottleneck", *data, replace(PLAIN, batch=9), progress=False, checkpoint=path)
+    with pytest.raises(InputError, match="another data"):
+        train("bottleneck", data[0] * 2, data[1], PLAIN, progress=False, checkpoint=path)
+    assert path.read_bytes() == kept
+    path.write_bytes(kept[: len(kept) // 2])
+    with pytest.raises(InputError, match=r"run\.safetensors: damaged"):
+        train("bottleneck", *data, PLAIN, progress=False, checkpoint=path)
+    path.write_bytes(b"not a checkpoint at all")
+    with pytest.raises(InputError, match=r"run\.safetensors"):
+        read_checkpoint(path)
+    from safetensors.torch import save_file
+
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(InputError, match="not written by"):
+        read_checkpoint(path)
+    with pytest.raises(InputError, match="no such file"):
+        read_checkpoint(tmp_path / "absent")
+
+
+def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "run.safetensors"
+    network = particle_network("bottleneck", 2)
+    adam, _ = optimiser(network, PLAIN)
+    save_checkpoint(path, network, adam, {"step": 1})
+    kept = path.read_bytes()
+
+    def fail(*arguments):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("symlib.training.checkpoints.os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(path, network, adam, {"step": 2})
+    assert path.read_bytes() == kept and list(tmp_path.iterdir()) == [path]
+
+
+def test_without_a_compiler_training_runs_eagerly_with_one_notice(monkeypatch):
+    monkeypatch.setattr("symlib.training.loop.shutil.which", lambda name: None)
+    monkeypatch.setattr("symlib.training.loop.torch.cuda.is_available", lambda: False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        train(
+            "bottleneck", *random_snapshots(count=50), replace(PLAIN, compiled=True, steps=3),
+            progress=False,
+        )  # fmt: skip
+    assert sum("compiler" in str(warning.message) for warning in caught) == 1
+
+
+@pytest.mark.parametrize(
+    ("states", "accelerations", "word"),
+    [
+        (np.zeros((5, 4, 5)), np.zeros((5, 4, 2)), "states"),
+        (np.zeros((5, 4, 6)), np.zeros((5, 4, 3)), "accelerations"),
+        (np.zeros((0, 4, 6)), np.zeros((0, 4, 2)), "no snapshots"),
+        (np.full((5, 4, 6), np.nan), np.zeros((5, 4, 2)), "states: 5 snapshots"),
+        (np.zeros((5, 4, 6)), np.full((5, 4, 2), np.inf), "accelerations: 5"),
+    ],
+)
+def test_bad_data_is_refused_before_training(states, accelerations, word):
+    with pytest.raises(InputError, match=word):
+        train("bottleneck", states, accelerations, PLAIN, progress=False)
+
+
+def test_bad_recipes_are_refused():
+    with pytest.raises(UnknownChoice, match="reference, fast"):
+        get_recipe("magic")
+    for change in ({"steps": 0}, {"batch": -1}, {"warmup": 0.0}, {"augmentation": -1.0}):
+        with pytest.raises(InputError, match=next(iter(change))):
+            get_recipe("fast", **change)
+    with pytest.raises(InputError, match="no field"):
+        get_recipe("fast", speed=3)
+    with pytest.raises(UnknownChoice, match="float32"):
+        Recipe("x", steps=1, precision="float8")
