@@ -42,6 +42,7 @@ from symlib import symbolic
 from symlib.book import figures
 from symlib.book.building import record_metrics, show
 from symlib.book.interactive import show_pareto
+from symlib.book.markdown import front
 from symlib.laws.potentials import LAWS
 from symlib.messages import motion as rollout
 from symlib.messages import recording as messages
@@ -216,7 +217,7 @@ search = {
     "progress": False,
 }
 found = messages.regress_message(run.network, data.train_states, **search)
-Markdown(tables.front(found))
+Markdown(front(found))
 
 # %% tags=["hide-input"]
 show_pareto(found)

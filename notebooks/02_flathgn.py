@@ -41,6 +41,7 @@ from symlib import discovery as experiments
 from symlib import symbolic
 from symlib.book import figures
 from symlib.book.building import record_metrics, show
+from symlib.book.markdown import front
 from symlib.laws import potentials
 from symlib.laws.potentials import LAWS
 from symlib.messages import energies
@@ -158,7 +159,7 @@ pair, own = energy_discovery.regress_energies(
     budget=work.budget,
     progress=False,
 )
-Markdown(tables.front(pair))
+Markdown(front(pair))
 
 # %% tags=["hide-input"]
 verdicts = {

@@ -358,8 +358,8 @@ def bench_steps(
 
 def _trials(trials, name: str, out, cache, retry: bool, quiet: bool) -> None:
     """Run trials, their records going to book/results/`name` unless told otherwise."""
-    from symlib.papers.cranmer2020.pages.tables import RESULTS
     from symlib.papers.cranmer2020.study.trials import line
+    from symlib.records.reading import RESULTS
 
     waiting = list(trials)
     for number, trial in enumerate(waiting, start=1):

@@ -112,7 +112,7 @@ def show_pareto(front, **options) -> None:
 
 
 def _rows(front, selected: int | None) -> tuple[list[dict], int]:
-    from symlib.papers.cranmer2020.pages.tables import short
+    from symlib.book.markdown import short
 
     if hasattr(front, "equations_"):
         selected = int(front.selected["complexity"]) if selected is None else selected

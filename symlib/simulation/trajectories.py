@@ -18,25 +18,18 @@ import shutil
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from symlib.errors import InputError
 from symlib.laws.potentials import PairPotential
+from symlib.laws.snapshots import Snapshots
 from symlib.simulation.integrator import batched_accelerations
 
 FORMAT = "symlib-trajectories-2"
 MANIFEST = "manifest.json"
 # In place of the checksum of a system that the integrator could not finish.
 FAILED = -1
-
-
-class Snapshots(NamedTuple):
-    """Training examples: states [count, bodies, 2 dim + 2], accelerations [count, bodies, dim]."""
-
-    states: np.ndarray
-    accelerations: np.ndarray
 
 
 class Trajectories:

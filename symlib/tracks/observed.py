@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from symlib.errors import InputError
-from symlib.simulation.trajectories import Snapshots
+from symlib.laws.snapshots import Snapshots
 
 
 def read_observed(path: "str | Path", held_out: float = 0.1) -> tuple[Snapshots, Snapshots]:

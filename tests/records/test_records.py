@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from symlib.book.markdown import short
 from symlib.errors import InputError
 from symlib.papers.cranmer2020.pages import tables
 from symlib.records.record import plain, provenance, read_record, write_record
@@ -89,7 +90,7 @@ def test_a_table_without_records_says_so(tmp_path):
 
 
 def test_numbers_in_equations_are_rounded_and_names_are_not():
-    assert tables.short("m2*(-1.27222742*dx + 0.000123456*dy)/r**2") == (
+    assert short("m2*(-1.27222742*dx + 0.000123456*dy)/r**2") == (
         "m2*(-1.27*dx + 0.000123*dy)/r**2"
     )
 

@@ -1,6 +1,7 @@
 """Table 4 and the other tables of appendix C as Markdown, made from records."""
 
 from symlib import symbolic
+from symlib.book.markdown import short
 from symlib.choices import FLATHGN
 from symlib.laws.variables import pair_names
 from symlib.papers.cranmer2020.data import (
@@ -15,7 +16,6 @@ from symlib.papers.cranmer2020.data import (
 from symlib.papers.cranmer2020.pages.equation_records import Records, front_of
 from symlib.papers.cranmer2020.pages.scoreboard import Run
 from symlib.papers.cranmer2020.pages.scoreboard_tables import EMPTY, MODELS, OLD, digits
-from symlib.papers.cranmer2020.pages.tables import short
 from symlib.papers.cranmer2020.study.raw_regression import WAYS
 from symlib.records.study import FRESH
 

@@ -9,9 +9,9 @@ from symlib.book.figures import BLUE, GREEN, GREY, ORANGE, grid, styled
 from symlib.book.markdown import table
 from symlib.papers.cranmer2020.data import TABLE_3, cell_name
 from symlib.papers.cranmer2020.pages.scoreboard_tables import MODELS, OLD, digits
-from symlib.papers.cranmer2020.pages.tables import RESULTS
 from symlib.papers.cranmer2020.pages.trial_tables import fits
 from symlib.papers.cranmer2020.study.trials import STEPS, is_fresh, read_trials
+from symlib.records.reading import RESULTS
 
 TICKS = tuple(digit * 10.0**power for power in range(-3, 2) for digit in (1, 2, 5))
 # Whether the last third is in float32 -> colour, marker and line, label.

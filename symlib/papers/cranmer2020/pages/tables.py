@@ -6,7 +6,7 @@ a record that cannot be read is named on the page and left out.
 
 from pathlib import Path
 
-from symlib.book.markdown import table
+from symlib.book.markdown import short, table, yes_or_no
 from symlib.choices import FLATHGN
 from symlib.errors import InputError
 from symlib.papers.cranmer2020.data import TABLE_3
@@ -230,31 +230,3 @@ def bench_simulate(folder: Path | None = None) -> str:
         f"{record['methods']['baseline']}. Times faster: {ratios}.*",
     ]
     return "\n".join(lines)
-
-
-def front(regression, digits: int = 3) -> str:
-    """A Markdown table of a regression's Pareto front, the selected row in bold."""
-    rows = []
-    chosen = int(regression.selected["complexity"])
-    for row in regression.equations_.to_dict("records"):
-        cells = [str(row["complexity"]), f"{row['loss']:.3g}", f"{row['score']:.3f}"]
-        cells.append(f"`{short(str(row['equation']), digits)}`")
-        if row["complexity"] == chosen:
-            cells = [f"**{cell}**" for cell in cells]
-        rows.append(cells)
-    return table(["complexity", "MAE", "score", "equation"], rows)
-
-
-def yes_or_no(value: bool) -> str:
-    """A verdict in a word."""
-    return "yes" if value else "no"
-
-
-def short(equation: str, digits: int = 3) -> str:
-    """An equation's text with its numbers rounded to a few significant digits."""
-    import re
-
-    def rounded(match) -> str:
-        return f"{float(match.group()):.{digits}g}"
-
-    return re.sub(r"(?<![A-Za-z_\d.])\d+\.\d+(?:[eE][-+]?\d+)?", rounded, equation)

@@ -11,8 +11,8 @@ from symlib.book.markdown import table
 from symlib.papers.cranmer2020.data import TABLE_1, cell_name
 from symlib.papers.cranmer2020.pages.scoreboard import spread
 from symlib.papers.cranmer2020.pages.scoreboard_tables import MODELS, OLD, digits
-from symlib.papers.cranmer2020.pages.tables import RESULTS
 from symlib.papers.cranmer2020.study.trials import COMPONENTS, TRIALS, is_fresh, read_trials
+from symlib.records.reading import RESULTS
 from symlib.training.presets import Preset
 
 Group = tuple[str, int, str]
