@@ -37,22 +37,22 @@ engine = "auto"  # symbolic regression: auto, operon or pysr
 import numpy as np
 from IPython.display import Markdown
 
-from symlib import discovery as experiments
+from symlib import discovery
 from symlib import symbolic
 from symlib.book import figures
 from symlib.book.building import record_metrics, show
 from symlib.book.interactive import show_pareto
 from symlib.book.markdown import front
 from symlib.laws.potentials import LAWS
-from symlib.messages import motion as rollout
-from symlib.messages import recording as messages
+from symlib.messages import motion
+from symlib.messages import recording
 from symlib.papers.cranmer2020.pages import tables
 from symlib.simulation import nbody
 from symlib.training.presets import get_preset
 
 work = get_preset(preset)
 # Minutes of work need no cache; an evening's should survive a closed lid.
-cache = None if preset == "ci" else experiments.default_cache()
+cache = None if preset == "ci" else discovery.default_cache()
 
 # %% [markdown]
 # ## Six laws
@@ -117,9 +117,9 @@ Markdown(tables.bench_simulate())
 
 # %%
 law = LAWS["spring"]
-data = experiments.prepare(law, 2, work, seed, cache=cache, progress=False)
+data = discovery.prepare(law, 2, work, seed, cache=cache, progress=False)
 drift = nbody.energy_error(law, data.trajectories.systems(slice(0, 100)))
-print(f"{len(data.trajectories)} systems, {data.share_failed:.1%} unfinished")
+print(f"{len(data.trajectories)} systems, {data.trajectories.share_failed:.1%} unfinished")
 print(
     f"energy error {np.median(drift):.1e} (median), {drift.max():.1e} (worst)"
 )
@@ -141,11 +141,11 @@ print(
 # message can only be a linear image of the force. That is the idea that we now put to the test.
 
 # %%
-run = experiments.fit_network(
+run = discovery.fit_network(
     law, "bottleneck", data, work, seed, cache=cache, progress=False
 )
-loss = messages.prediction_losses(
-    run.network, data.test_states, data.test_accelerations
+loss = recording.prediction_losses(
+    run.network, *data.test
 )
 print(
     f"{run.steps} steps in {run.seconds:.0f} s, test loss {loss['test_loss']:.3f}"
@@ -189,7 +189,7 @@ Markdown(tables.bench_training())
 # residuals dropped, the way the paper's public demonstration does it.
 
 # %%
-heard = messages.record(run.network, law, data.test_states)
+heard = recording.record_messages(run.network, law, data.test.states)
 r2 = heard.r2()
 quantity = max(r2, key=lambda name: r2[name]["kept90"])
 for name, fit in r2.items():
@@ -216,7 +216,7 @@ search = {
     "budget": work.budget,
     "progress": False,
 }
-found = messages.regress_message(run.network, data.train_states, **search)
+found = recording.regress_message(run.network, data.train.states, **search)
 Markdown(front(found))
 
 # %% tags=["hide-input"]
@@ -249,11 +249,11 @@ Markdown(
 # roll out from the same held-out beginnings.
 
 # %%
-other = messages.regress_message(run.network, data.train_states, 1, **search)
-symbols = rollout.symbolic_dynamics(
-    (found, other), data.train_states[:5000], data.train_accelerations[:5000]
+other = recording.regress_message(run.network, data.train.states, 1, **search)
+symbols = motion.symbolic_dynamics(
+    (found, other), data.train.states[:5000], data.train.accelerations[:5000]
 )
-learned = rollout.network_dynamics(run.network)
+learned = motion.network_dynamics(run.network)
 systems, steps = (6, 300) if preset == "ci" else (20, 500)
 errors, times = {}, law.dt * np.arange(steps)
 for bodies in (4, 8, 16):
@@ -261,8 +261,8 @@ for bodies in (4, 8, 16):
         law, 2, bodies, systems, steps, seed=seed + 1000, progress=False
     ).states
     errors[bodies] = {
-        kind: rollout.position_error(
-            rollout.rollout(dynamics, truth[:, 0], law.dt, steps), truth
+        kind: motion.position_error(
+            motion.rollout(dynamics, truth[:, 0], law.dt, steps), truth
         )
         for kind, dynamics in (("network", learned), ("equation", symbols))
     }
@@ -282,10 +282,10 @@ show(
     *figures.rollout_paths(
         {
             "truth, 8 bodies": beginning[0],
-            "network": rollout.rollout(learned, beginning[:, 0], law.dt, steps)[
+            "network": motion.rollout(learned, beginning[:, 0], law.dt, steps)[
                 0
             ],
-            "equation": rollout.rollout(
+            "equation": motion.rollout(
                 symbols, beginning[:, 0], law.dt, steps
             )[0],
         }
@@ -306,7 +306,7 @@ show(
 # %% tags=["hide-input"]
 if preset != "ci":
     longer = [
-        experiments.discover(
+        discovery.discover(
             name,
             2,
             model,
@@ -365,7 +365,7 @@ record_metrics(
         "quantity": quantity,
         "test loss over trivial loss": loss["test_loss"] / loss["trivial_loss"],
         "median energy error": float(np.median(drift)),
-        "share of failed systems": data.share_failed,
+        "share of failed systems": data.trajectories.share_failed,
         "equation's mae over message spread": float(found.selected["loss"])
         / float(heard.spread[0]),
         "8 bodies: position error of the equation": last["equation"],

@@ -37,7 +37,7 @@ engine = "auto"  # symbolic regression: auto, operon or pysr
 import numpy as np
 from IPython.display import Markdown
 
-from symlib import discovery as experiments
+from symlib import discovery
 from symlib import symbolic
 from symlib.book import figures
 from symlib.book.building import record_metrics, show
@@ -45,17 +45,17 @@ from symlib.book.markdown import front
 from symlib.laws import potentials
 from symlib.laws.potentials import LAWS
 from symlib.messages import energies
-from symlib.messages import energy_motion as energy_rollout
-from symlib.messages import energy_reading as energy_discovery
-from symlib.messages import motion as rollout
-from symlib.messages import recording as messages
+from symlib.messages import energy_motion
+from symlib.messages import energy_reading
+from symlib.messages import motion
+from symlib.messages import recording
 from symlib.papers.cranmer2020.pages import energy_figures, tables
 from symlib.simulation import nbody
 from symlib.training.presets import get_preset
 
 work = get_preset(preset)
 # Minutes of work need no cache; an evening's should survive a closed lid.
-cache = None if preset == "ci" else experiments.default_cache()
+cache = None if preset == "ci" else discovery.default_cache()
 
 # %% [markdown]
 # ## A network that is a Hamiltonian
@@ -90,12 +90,12 @@ cache = None if preset == "ci" else experiments.default_cache()
 
 # %%
 law = LAWS["spring"]
-data = experiments.prepare(law, 2, work, seed, cache=cache, progress=False)
-run = experiments.fit_network(
+data = discovery.prepare(law, 2, work, seed, cache=cache, progress=False)
+run = discovery.fit_network(
     law, "flathgn", data, work, seed, cache=cache, progress=False
 )
-loss = messages.prediction_losses(
-    run.network, data.test_states, data.test_accelerations
+loss = recording.prediction_losses(
+    run.network, *data.test
 )
 print(
     f"{run.steps} steps in {run.seconds:.0f} s, test loss {loss['test_loss']:.3f}"
@@ -116,7 +116,7 @@ show(*figures.loss_curve(run, loss["trivial_loss"], loss["test_loss"]))
 # forces from $H_\mathrm{self}$.
 
 # %%
-kept = energies.symmetries(run.network, data.test_states[:1000])
+kept = energies.symmetries(run.network, data.test.states[:1000])
 for what, share in kept.items():
     print(f"{what:18} {share:.4f}")
 
@@ -127,7 +127,7 @@ for what, share in kept.items():
 # ## What the energies say
 
 # %%
-read = energies.record_energies(run.network, law, data.test_states)
+read = energies.record_energies(run.network, law, data.test.states)
 r2 = read.r2()
 for name, fit in r2.items():
     print(f"{name:13} R² {fit['all']:.3f} (all) {fit['kept90']:.4f} (kept 90%)")
@@ -150,10 +150,10 @@ show(*energy_figures.energies_and_truth(read, "$(r - 1)^2$"))
 # $\Delta x$, $\Delta y$ and $r$, the self energy with mass, charge, momentum and its length.
 
 # %%
-pair, own = energy_discovery.regress_energies(
+pair, own = energy_reading.regress_energies(
     run.network,
     law,
-    data.train_states,
+    data.train.states,
     engine=engine,
     seed=seed,
     budget=work.budget,
@@ -187,7 +187,7 @@ Markdown(
 # be asked is that energy stays what it was, and that the orbit keeps to its place in phase space.
 
 # %%
-passing = experiments.fit_network(
+passing = discovery.fit_network(
     law, "bottleneck", data, work, seed, cache=cache, progress=False
 )
 systems, steps = (2, 4000) if preset == "ci" else (6, 20_000)
@@ -195,19 +195,19 @@ truth = nbody.simulate(
     law, 2, 4, systems, steps, seed=seed + 1000, progress=False
 ).states
 dynamics = {
-    "message passing": rollout.network_dynamics(passing.network),
-    "FlatHGN": rollout.network_dynamics(run.network),
-    "equation": energy_rollout.equation_dynamics(pair, own),
+    "message passing": motion.network_dynamics(passing.network),
+    "FlatHGN": motion.network_dynamics(run.network),
+    "equation": energy_motion.equation_dynamics(pair, own),
 }
 rolled = {"truth": truth} | {
-    kind: rollout.rollout(motion, truth[:, 0], law.dt, steps, tolerance=1e-6)
+    kind: motion.rollout(motion, truth[:, 0], law.dt, steps, tolerance=1e-6)
     for kind, motion in dynamics.items()
 }
 drifts = {
-    kind: energy_rollout.energy_drift(law, states)
+    kind: energy_motion.energy_drift(law, states)
     for kind, states in rolled.items()
 }
-own_energy = energy_rollout.learned_drift(run.network, rolled["FlatHGN"])
+own_energy = energy_motion.learned_drift(run.network, rolled["FlatHGN"])
 print(
     f"FlatHGN's own H drifts by {np.nanmax(own_energy):.1e} of its kinetic energy"
 )
@@ -239,7 +239,7 @@ show(
 # %% tags=["hide-input"]
 if preset != "ci":
     column = [
-        experiments.discover(
+        discovery.discover(
             name,
             dim,
             "flathgn",

@@ -42,7 +42,7 @@ quijote_delta = (
 import numpy as np
 from IPython.display import Markdown
 
-from symlib import discovery as nbody_experiments
+from symlib import discovery
 from symlib.book.building import record_metrics, show
 from symlib.cosmology.catalogue import read_catalogue
 from symlib.cosmology.formulas import get_formula
@@ -57,7 +57,7 @@ from symlib.records.reading import DATA
 
 live = preset == "ci"
 # Minutes of work need no cache; an evening's should survive a closed lid.
-cache = None if live else nbody_experiments.default_cache()
+cache = None if live else discovery.default_cache()
 
 # %% [markdown]
 # ## A universe of our own

@@ -97,20 +97,20 @@ def discover(
 ):
     """The whole road, from a law to a verdict."""
     writable(json)
-    from symlib import discovery as experiments
+    from symlib import discovery
     from symlib.papers.cranmer2020.study import cells
 
     facts = {}
     if bodies == cells.BODIES:
         # So that a page can tell whether it is of today's code; taken before it may change.
         facts = cells.Cell(law, dim, model, seed, preset).facts()
-    found = experiments.discover(
+    found = discovery.discover(
         law, dim, model, preset, seed, engine=engine, bodies=bodies, progress=not quiet,
-        cache=None if fresh else cache or experiments.default_cache(),
+        cache=None if fresh else cache or discovery.default_cache(),
     )  # fmt: skip
     record = {**found.record, **facts}
     write_record(json, record)
-    print(experiments.summary(record))
+    print(discovery.summary(record))
 
 
 @app.command()

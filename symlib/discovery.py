@@ -1,4 +1,4 @@
-"""The whole road in one call: simulate, train, look at the messages, regress, judge.
+"""The road, step by step and in one call: train, listen, regress, judge; discover.
 
 `discover` is what `symlib discover` runs and what a cell of the paper's tables is: one law,
 one dimension, one model, one seed. Finished simulations and checkpoints are kept in a cache
@@ -20,33 +20,35 @@ from symlib import symbolic
 from symlib.choices import DIMENSIONS, FLATHGN, MODELS, at_least, known
 from symlib.files import ROOT
 from symlib.laws.potentials import PairPotential, get_law
-from symlib.messages import recording as messages_module
+from symlib.laws.snapshots import Snapshots
+from symlib.messages.energies import Energies, record_energies
 from symlib.messages.energy_reading import EnergyReading, energy_facts, read_energies
-from symlib.messages.recording import Messages, prediction_losses
-from symlib.records import record as results
+from symlib.messages.recording import (
+    Messages,
+    prediction_losses,
+    record_messages,
+    regress_message,
+)
+from symlib.messages.recording import regress as regress_heard
+from symlib.records.record import plain, provenance, write_record
 from symlib.records.stages import version
 from symlib.records.study import hash_of
 from symlib.simulation.nbody import Trajectories, simulate
 from symlib.training.loop import Run
 from symlib.training.presets import Preset, get_preset
-from symlib.training.train import train
+from symlib.training.train import train as train_network
+
+
+SNAPSHOTS = 5000  # that `listen` hears, where there are more
 
 
 @dataclass(frozen=True)
-class Snapshots:
-    """Training and test snapshots of one law; the test ones are of other simulations.
-
-    *_states: shape [snapshots, bodies, 2 dim + 2]; *_accelerations: [snapshots, bodies, dim];
-    float32, dimensionless. share_failed: the share of simulations that the integrator could
-    not finish and that are left out.
-    """
+class Data:
+    """Training and test snapshots of one law; the test ones are of other simulations."""
 
     trajectories: Trajectories
-    train_states: np.ndarray
-    train_accelerations: np.ndarray
-    test_states: np.ndarray
-    test_accelerations: np.ndarray
-    share_failed: float
+    train: Snapshots
+    test: Snapshots
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,109 @@ class Discovery:
     """
 
     law: PairPotential
-    snapshots: Snapshots
+    data: Data
     run: Run
     messages: Messages | None
     regression: "symbolic.Regression"
     verdict: "symbolic.Verdict"
     record: dict
     energies: EnergyReading | None = None
+
+    def save(self, path: str | Path) -> None:
+        """Write the record as JSON, whole or not at all."""
+        write_record(path, self.record)
+
+    def __str__(self) -> str:
+        return summary(self.record)
+
+
+def train(
+    data,
+    model: str = "bottleneck",
+    preset: "str | Preset" = "ci",
+    seed: int = 0,
+    **options,
+) -> Run:
+    """Train a network on simulations, or on tracks.
+
+    Args:
+        data: from `simulate` or `read`, or `Snapshots`; of many snapshots as many as the preset
+            has are drawn.
+        model: standard, bottleneck, l1, kl or flathgn.
+        preset: smoke, ci, laptop or paper: how many snapshots, and the recipe.
+        seed: decides the draw, the weights and the batches.
+        **options: checkpoint, progress, device and what else `symlib.training.train` takes.
+
+    Raises:
+        InputError: an unknown model or preset, or data that cannot be trained on.
+        NonFiniteLoss: the loss became NaN or infinite.
+    """
+    known("model", model, MODELS)
+    preset = get_preset(preset)
+    drawn = _drawn(data, preset.snapshots, seed)
+    return train_network(model, *drawn, preset.recipe_for(model), seed=seed, **options)
+
+
+def listen(run: Run, data, seed: int = 0) -> "Messages | Energies":
+    """What a trained network says on data that it was not trained on.
+
+    Args:
+        run: from `train`.
+        data: as for `train`; of many snapshots 5,000 are drawn. Of simulations the law is known,
+            and with it the true forces.
+        seed: of the draw.
+
+    Returns:
+        The messages on every edge, most significant component first; of a FlatHGN its energies.
+
+    Raises:
+        InputError: data of another dimension than the network's.
+    """
+    states, law = _drawn(data, SNAPSHOTS, seed).states, getattr(data, "law", None)
+    if run.network.rule.name == FLATHGN:
+        return record_energies(run.network, law, states)
+    return record_messages(run.network, law, states)
+
+
+def regress(heard: "Messages | Energies", component: int = 0, **search) -> "symbolic.Regression":
+    """An equation for what was heard (appendix C).
+
+    Args:
+        heard: from `listen`; of energies it is the pair energy's equation.
+        component: of messages, the most significant first.
+        **search: engine (auto, operon or pysr), seed, budget (ci, laptop, paper, or numbers) and
+            progress of `symlib.symbolic.regress`.
+    """
+    if isinstance(heard, Energies):
+        return symbolic.regress(heard.pair_inputs, heard.pair, heard.pair_names, **search)
+    return regress_heard(heard, component, **search)
+
+
+def judge(found, law: "str | PairPotential", of: str = "force") -> "symbolic.Verdict":
+    """Whether an equation is the law.
+
+    Args:
+        found: from `regress`, or an equation as text.
+        law: a built-in name, "path/to/file.py:NAME", or a `PairPotential`.
+        of: what the equation is of: force (a message), or pair energy.
+
+    Returns:
+        The verdict, true in a condition if it is; `reason` says why.
+
+    Raises:
+        InputError: an equation that cannot be read, or an unknown law.
+    """
+    known("of", of, ("force", "pair energy"))
+    dim = 3 if "dz" in getattr(found, "names", ()) or "dz" in str(found) else 2
+    judged = symbolic.recovered if of == "force" else symbolic.recovered_pair_energy
+    return judged(found, get_law(law), dim)
+
+
+def _drawn(data, count: int, seed: int) -> Snapshots:
+    """Snapshots of what `simulate` or `read` gave, at most so many; given ones as they are."""
+    if isinstance(data, Snapshots):
+        return data
+    return data.snapshots(min(count, data.count), seed=seed)
 
 
 def default_cache() -> Path:
@@ -103,7 +201,7 @@ def prepare(
     bodies: int = 4,
     cache: Path | None = None,
     progress: bool = True,
-) -> Snapshots:
+) -> Data:
     """Simulate a law and draw training and test snapshots (appendix B)."""
     path, alone = None, contextlib.nullcontext()
     if cache is not None:
@@ -123,22 +221,14 @@ def prepare(
         min(wanted, len(part) * part.steps)
         for wanted, part in ((preset.snapshots, training), (preset.test_snapshots, held_out))
     )
-    train_states, train_accelerations = training.snapshots(count, seed=seed)
-    test_states, test_accelerations = held_out.snapshots(test_count, seed=seed + 1)
-    return Snapshots(
-        trajectories,
-        train_states,
-        train_accelerations,
-        test_states,
-        test_accelerations,
-        trajectories.share_failed,
-    )
+    train, test = training.snapshots(count, seed=seed), held_out.snapshots(test_count, seed=seed + 1)
+    return Data(trajectories, train, test)
 
 
 def fit_network(
     law: PairPotential,
     model: str,
-    snapshots: Snapshots,
+    data: Data,
     preset: Preset,
     seed: int,
     *,
@@ -149,15 +239,14 @@ def fit_network(
     """Train one model on prepared snapshots; `options` go to `symlib.training.train.train`."""
     path = None
     if cache is not None:
-        dim = snapshots.train_accelerations.shape[2]
+        dim = data.train.accelerations.shape[2]
         facts = [law.fingerprint(), dim, model, preset.recipe_for(model).inputs(), seed]
-        facts.append(float(np.abs(snapshots.train_states, dtype=np.float64).sum()))
+        facts.append(float(np.abs(data.train.states, dtype=np.float64).sum()))
         key = hash_of([*facts, version("simulate"), version("train")])
         path = Path(cache) / f"{_file_name(law)}-{dim}-{model}-{key}.safetensors"
-    return train(
+    return train_network(
         model,
-        snapshots.train_states,
-        snapshots.train_accelerations,
+        *data.train,
         preset.recipe_for(model),
         seed=seed,
         checkpoint=path,
@@ -206,26 +295,26 @@ def discover(
         now = time.perf_counter()
         marks[stage], last = round(now - last, 2), now
 
-    snapshots = prepare(law, dim, preset, seed, bodies=bodies, cache=cache, progress=progress)
+    data = prepare(law, dim, preset, seed, bodies=bodies, cache=cache, progress=progress)
     mark("simulation")
-    run = fit_network(law, model, snapshots, preset, seed, cache=cache, progress=progress)
+    run = fit_network(law, model, data, preset, seed, cache=cache, progress=progress)
     mark("training")
     # What came from a cache took the time that it took then.
-    marks["simulation"] = getattr(snapshots.trajectories, "seconds", None)
+    marks["simulation"] = data.trajectories.seconds
     marks["training"] = round(run.seconds, 2)
-    losses = prediction_losses(run.network, snapshots.test_states, snapshots.test_accelerations)
+    losses = prediction_losses(run.network, *data.test)
     search = {"engine": engine, "seed": seed, "budget": preset.budget, "progress": progress}
     if model == FLATHGN:
         reading = read_energies(
-            run.network, law, snapshots.train_states, snapshots.test_states, **search
+            run.network, law, data.train.states, data.test.states, **search
         )
         recorded, regression, verdict = None, reading.pair, reading.pair_verdict
-        facts = energy_facts(run.network, reading, snapshots.test_states)
+        facts = energy_facts(run.network, reading, data.test.states)
     else:
         reading = None
-        recorded = messages_module.record(run.network, law, snapshots.test_states)
+        recorded = record_messages(run.network, law, data.test.states)
         mark("messages")
-        regression = messages_module.regress_message(run.network, snapshots.train_states, **search)
+        regression = regress_message(run.network, data.train.states, **search)
         verdict = symbolic.recovered(regression, law, dim)
         facts = {
             "r2": recorded.r2(),
@@ -249,13 +338,13 @@ def discover(
         "stages": marks,
         "network_from_cache": run.resumed_at == run.steps,
         "systems": preset.systems,
-        "share_failed": snapshots.share_failed,
+        "share_failed": data.trajectories.share_failed,
         **losses,
         **facts,
-        "provenance": results.provenance(seconds),
+        "provenance": provenance(seconds),
     }
     return Discovery(
-        law, snapshots, run, recorded, regression, verdict, results.plain(record), reading
+        law, data, run, recorded, regression, verdict, plain(record), reading
     )
 
 

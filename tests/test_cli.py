@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from symlib import cli
-from symlib import discovery as experiments
+from symlib import discovery
 from symlib.laws.potentials import get_law
 from symlib.records.record import read_record
 from symlib.training import presets
@@ -132,7 +132,7 @@ def test_help_and_refusals_come_before_anything_slow_is_loaded(tmp_path, argumen
 
 def test_a_law_may_be_called_anything():
     law = replace(get_law("spring"), name="my law / 2 (new)")
-    assert experiments._file_name(law) == "my_law_2_new_"
+    assert discovery._file_name(law) == "my_law_2_new_"
 
 
 def test_laws_are_listed(capsys):

@@ -19,11 +19,11 @@ import numpy as np
 import pytest
 from halos import halos_of
 
-from symlib import discovery as experiments
+from symlib import discovery
 from symlib import symbolic
 from symlib.choices import FLATHGN, LAWS, MODELS
 from symlib.laws.potentials import get_law
-from symlib.messages import recording as messages
+from symlib.messages import recording
 from symlib.messages.energies import record_energies
 from symlib.papers.cranmer2020.study.halo_network import NETWORK_PRESETS, network_experiment
 from symlib.papers.cranmer2020.study.table6 import table6
@@ -76,12 +76,12 @@ def walk(model: str) -> dict:
         recipe = replace(recipe, turn_every=4)
     preset = OneRecipe.of(preset, recipe)
     options = {"progress": False}
-    data = experiments.prepare(law, 2, preset, 0, **options)
-    run = experiments.fit_network(law, model, data, preset, 0, **options)
-    losses = messages.prediction_losses(run.network, data.test_states, data.test_accelerations)
+    data = discovery.prepare(law, 2, preset, 0, **options)
+    run = discovery.fit_network(law, model, data, preset, 0, **options)
+    losses = recording.prediction_losses(run.network, *data.test)
     trained = {**losses, "alpha": run.history[-1]["alpha"], "penalty": run.history[-1]["messages"]}
-    listen = record_energies if model == FLATHGN else messages.record
-    heard = listen(run.network, law, data.test_states)
+    listen = record_energies if model == FLATHGN else recording.record
+    heard = listen(run.network, law, data.test.states)
     said = {f"1 - R², {name}": 1 - fit["kept90"] for name, fit in heard.r2().items()}
     if model != FLATHGN:
         said["spectrum"] = heard.spread[:5]

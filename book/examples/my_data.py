@@ -14,7 +14,7 @@ from symlib.errors import InputError
 from symlib.messages.motion import symbolic_dynamics
 from symlib.messages.recording import prediction_losses, regress_messages
 from symlib.records.record import plain, provenance, write_record
-from symlib.tracks.observed import read_observed
+from symlib.tracks.observed import read
 from symlib.training.recipes import get_recipe
 from symlib.training.train import train
 
@@ -29,7 +29,7 @@ def write_example(path: str, systems: int = 400, steps: int = 250) -> None:
 
 def find_equations(path: str, steps: int = 8000, **search):
     """Train, listen, regress; then judge by systems that were held out."""
-    training, held_out = read_observed(path, held_out=0.1)
+    training, held_out = (part.snapshots() for part in read(path).split())
     progress = search.get("progress", True)
     recipe = get_recipe("fast", steps=steps)
     run = train("bottleneck", *training, recipe, progress=progress)

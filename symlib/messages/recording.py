@@ -86,7 +86,7 @@ class LinearFit:
     kept: np.ndarray
 
 
-def record(network: GraphNetwork, law: PairPotential | None, states, chunk: int = 4096) -> Messages:
+def record_messages(network: GraphNetwork, law: PairPotential | None, states, chunk: int = 4096) -> Messages:
     """Messages of a trained network on snapshots that it was not trained on.
 
     Args:
@@ -131,13 +131,26 @@ def record(network: GraphNetwork, law: PairPotential | None, states, chunk: int 
     )
 
 
-def regress_message(
-    network: GraphNetwork, states, component: int = 0, **search
-) -> "symbolic.Regression":
-    """Symbolic regression of one message component on training examples (appendix C).
+def regress(heard: Messages, component: int = 0, **search) -> "symbolic.Regression":
+    """Symbolic regression of one message component (appendix C).
 
     Messages that are `well_learned` are taken. One that has collapsed, the same on every edge,
     is its constant.
+
+    Args:
+        heard: from `record_messages`.
+        component: which one, the most significant first.
+        **search: engine, seed, budget and progress of `symlib.symbolic.regress`.
+    """
+    target = heard.values[:, component]
+    kept = well_learned(target, heard.inputs[:, -1])
+    return symbolic.regress(heard.inputs[kept], target[kept], list(heard.names), **search)
+
+
+def regress_message(
+    network: GraphNetwork, states, component: int = 0, **search
+) -> "symbolic.Regression":
+    """Symbolic regression of one message component on training examples, as `regress` does.
 
     Args:
         network: from `symlib.training.train`.
@@ -147,10 +160,8 @@ def regress_message(
         **search: engine, seed, budget and progress of `symlib.symbolic.regress`.
     """
     bodies = np.shape(states)[1]
-    heard = record(network, None, states[: max(1, REFIT_EDGES // (bodies * (bodies - 1)))])
-    target = heard.values[:, component]
-    kept = well_learned(target, heard.inputs[:, -1])
-    return symbolic.regress(heard.inputs[kept], target[kept], list(heard.names), **search)
+    heard = record_messages(network, None, states[: max(1, REFIT_EDGES // (bodies * (bodies - 1)))])
+    return regress(heard, component, **search)
 
 
 def regress_messages(network: GraphNetwork, states, **search) -> "tuple[symbolic.Regression, ...]":

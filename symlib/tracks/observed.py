@@ -16,26 +16,71 @@ from symlib.errors import InputError
 from symlib.laws.snapshots import Snapshots
 
 
-def read_observed(path: "str | Path", held_out: float = 0.1) -> tuple[Snapshots, Snapshots]:
-    """Read trajectories from an .npz file, as snapshots to train and to test on.
+class Tracks:
+    """What was seen of some systems, with the accelerations of all bodies.
+
+    Args:
+        states: shape [systems, steps, bodies, 2 dim + 2], rows of [position, velocity, charge,
+            mass].
+        accelerations: shape [systems, steps, bodies, dim], in the same units.
+    """
+
+    law = None  # nobody knows it
+
+    def __init__(self, states, accelerations):
+        self.states, self.accelerations = states, accelerations
+        self.count = states.shape[0] * states.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def split(self, test_fraction: float = 0.1) -> "tuple[Tracks, Tracks]":
+        """Training and test tracks; systems whole, for neighbours in time are near copies.
+
+        Args:
+            test_fraction: share of the systems, the last ones, in the test set; at least one.
+
+        Raises:
+            InputError: a share outside (0, 1), or fewer than two systems.
+        """
+        if not 0 < test_fraction < 1:
+            raise InputError(f"test_fraction must lie between 0 and 1, got {test_fraction!r}")
+        if len(self) < 2:
+            raise InputError("tracks: at least 2 systems are needed, to hold one out")
+        held = min(max(1, round(test_fraction * len(self))), len(self) - 1)
+        parts = (slice(-held), slice(-held, None))
+        train, test = (Tracks(self.states[part], self.accelerations[part]) for part in parts)
+        return train, test
+
+    def snapshots(self, count: int | None = None, seed: int = 0) -> Snapshots:
+        """Snapshots, float32: all in their order, or so many drawn at random without repetition.
+
+        Raises:
+            InputError: a count below 1 or above the number of snapshots.
+        """
+        both = (self.states, self.accelerations)
+        flat = [a.reshape(-1, *a.shape[2:]).astype(np.float32) for a in both]
+        if count is None or count == self.count:
+            return Snapshots(*flat)
+        if not 1 <= count <= self.count:
+            raise InputError(f"count must lie between 1 and {self.count}, got {count}")
+        drawn = np.random.default_rng(seed).choice(self.count, size=count, replace=False)
+        return Snapshots(*(a[drawn] for a in flat))
+
+
+def read(path: "str | Path") -> Tracks:
+    """Read tracks from an .npz file.
 
     Args:
         path: a file with the array `states`, shape [systems, steps, bodies, 2 dim + 2], rows of
             [position, velocity, charge, mass] (ones where a charge or mass is unknown), in any
             units that go together, and either `accelerations`, shape [systems, steps, bodies,
             dim], or `dt`, the time between two steps, from which they are then computed.
-        held_out: share of the systems, the last ones, in the test set; at least one. Systems
-            are held out whole: neighbours in time are near copies.
-
-    Returns:
-        Training and test snapshots, float32.
 
     Raises:
-        InputError: no such file, not an .npz, an array that is missing, one of the wrong shape
-            or with NaN, fewer than two systems, or a share outside (0, 1).
+        InputError: no such file, not an .npz, an array that is missing, or one of the wrong shape
+            or with NaN.
     """
-    if not 0 < held_out < 1:
-        raise InputError(f"held_out must lie between 0 and 1, got {held_out!r}")
     path = Path(path)
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -66,16 +111,7 @@ def read_observed(path: "str | Path", held_out: float = 0.1) -> tuple[Snapshots,
         states, accelerations = differences(states, arrays["dt"])
     else:
         raise InputError(f"{path}: has neither `accelerations` nor `dt`; one of them is needed")
-    systems = len(states)
-    if systems < 2:
-        raise InputError(f"{path}: at least 2 systems are needed, to hold one out")
-    count = min(max(1, round(held_out * systems)), systems - 1)
-
-    def part(rows) -> Snapshots:
-        both = (states[rows], accelerations[rows])
-        return Snapshots(*(a.reshape(-1, *a.shape[2:]).astype(np.float32) for a in both))
-
-    return part(slice(-count)), part(slice(-count, None))
+    return Tracks(states, accelerations)
 
 
 def differences(states, dt) -> tuple[np.ndarray, np.ndarray]:

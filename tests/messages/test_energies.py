@@ -9,7 +9,7 @@ import torch
 from snapshots import random_snapshots
 from test_hamiltonian import kinetic_energy, true_pair_energy
 
-from symlib import discovery as experiments
+from symlib import discovery
 from symlib.cli import summary
 from symlib.errors import InputError
 from symlib.laws.potentials import LAWS, accelerations
@@ -195,7 +195,7 @@ def test_discover_by_energies_writes_a_record_like_any_other(tmp_path):
         energy_recipe=replace(preset.energy_recipe, steps=150, precision="float32", compiled=False),
         budget={"searches": 1, "generations": 5, "population": 100, "rounds": 0},
     )
-    found = experiments.discover("spring", 2, "flathgn", tiny, 0, cache=tmp_path, progress=False)
+    found = discovery.discover("spring", 2, "flathgn", tiny, 0, cache=tmp_path, progress=False)
     record = found.record
     assert record["kind"] == "discovery" and record["model"] == "flathgn"
     assert {"pair_recovered", "self_recovered", "recovered", "equation", "self_equation"} <= set(
@@ -208,6 +208,6 @@ def test_discover_by_energies_writes_a_record_like_any_other(tmp_path):
     assert "pair energy" in summary(record) and "self energy" in summary(record)
     table = tables.flathgn([record])
     assert "spring-2, seed 0" in table and "0.016" in table
-    again = experiments.discover("spring", 2, "flathgn", tiny, 0, cache=tmp_path, progress=False)
+    again = discovery.discover("spring", 2, "flathgn", tiny, 0, cache=tmp_path, progress=False)
     assert again.record["resumed_at"] == 150
     assert again.record["equation"] == record["equation"]

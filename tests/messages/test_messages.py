@@ -11,7 +11,7 @@ from symlib.messages.recording import (
     linear_fit,
     near_median,
     prediction_losses,
-    record,
+    record_messages,
     well_learned,
 )
 from symlib.networks.graph_network import particle_network
@@ -20,7 +20,7 @@ from symlib.networks.graph_network import particle_network
 @pytest.mark.parametrize("dim", [2, 3])
 def test_record_lines_up_messages_inputs_and_forces(dim):
     states, _ = random_snapshots("r1", dim, bodies=3, count=4)
-    found = record(particle_network("bottleneck", dim), LAWS["r1"], states)
+    found = record_messages(particle_network("bottleneck", dim), LAWS["r1"], states)
     assert found.values.shape == (4 * 3 * 2, dim) and found.top.shape == found.values.shape
     assert found.names == ("m1", "m2", "q1", "q2", *("dx", "dy", "dz")[:dim], "r")
     column = dict(zip(found.names, found.inputs.T, strict=True))
@@ -38,10 +38,10 @@ def test_record_lines_up_messages_inputs_and_forces(dim):
 def test_components_are_ranked_by_their_importance_with_or_without_a_law(model):
     states, _ = random_snapshots(count=50)
     network = particle_network(model, 2)
-    found = record(network, LAWS["spring"], states)
+    found = record_messages(network, LAWS["spring"], states)
     assert np.all(np.diff(found.importance) <= 0)
     np.testing.assert_allclose(found.spread, found.values.std(axis=0))
-    heard = record(network, None, states, chunk=20)
+    heard = record_messages(network, None, states, chunk=20)
     assert heard.force is None and heard.dim == 2
     np.testing.assert_allclose(heard.values, found.values, atol=1e-5)
     np.testing.assert_array_equal(heard.inputs, found.inputs)
@@ -93,9 +93,9 @@ def test_the_trivial_loss_is_that_of_the_median():
 def test_bad_input_names_the_argument():
     network = particle_network("bottleneck", 2)
     with pytest.raises(InputError, match="states"):
-        record(network, LAWS["spring"], np.zeros((2, 3, 8)))
+        record_messages(network, LAWS["spring"], np.zeros((2, 3, 8)))
     with pytest.raises(InputError, match="NaN"):
-        record(network, LAWS["spring"], np.full((2, 3, 6), np.nan))
+        record_messages(network, LAWS["spring"], np.full((2, 3, 6), np.nan))
     with pytest.raises(InputError, match="NaN"):
         linear_fit(np.full((5, 1), np.nan), np.ones((5, 2)))
     with pytest.raises(InputError, match="dropped"):
@@ -104,7 +104,7 @@ def test_bad_input_names_the_argument():
 
 def test_recording_leaves_jax_in_single_precision():
     states, _ = random_snapshots(count=2)
-    record(particle_network("bottleneck", 2), LAWS["spring"], states)
+    record_messages(particle_network("bottleneck", 2), LAWS["spring"], states)
     assert jax.numpy.zeros(1).dtype == "float32"
 
 

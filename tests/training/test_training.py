@@ -17,7 +17,7 @@ from snapshots import random_snapshots
 
 from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
 from symlib.laws.potentials import LAWS
-from symlib.messages.recording import prediction_losses, record
+from symlib.messages.recording import prediction_losses, record_messages
 from symlib.networks.graph_network import particle_network
 from symlib.networks.graphs import snapshot_graphs
 from symlib.training.checkpoints import load_weights, read_checkpoint, save_checkpoint
@@ -46,7 +46,7 @@ def test_training_learns():
     losses = prediction_losses(run.network, *test)
     assert losses["test_loss"] < 0.5 * losses["trivial_loss"]
     assert [row["step"] for row in run.history][-1] == 400
-    assert record(run.network, LAWS["spring"], test[0]).r2()["force"]["all"] > 0.3
+    assert record_messages(run.network, LAWS["spring"], test[0]).r2()["force"]["all"] > 0.3
 
 
 @pytest.mark.parametrize("model", ["standard", "l1", "kl"])
@@ -171,7 +171,7 @@ def test_what_has_become_small_is_silenced_for_good(model):
     network = train(model, *data, recipe, progress=False).network
     count = speaking(network)
     assert 1 <= count < 100
-    heard = record(network, LAWS["spring"], data[0])
+    heard = record_messages(network, LAWS["spring"], data[0])
     assert np.count_nonzero(heard.spread) == count
     if model == "kl":
         # A component that says nothing has the prior's variance: it costs what cannot be saved.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symlib import cli
-from symlib import discovery as experiments
+from symlib import discovery
 from symlib.choices import RANK
 from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
 from symlib.papers.cranmer2020.study import cells
@@ -41,7 +41,7 @@ def discover(monkeypatch):
         calls.append((law, dim, model, preset.name, seed))
         return Found(law, dim, model, preset, seed, loss=0.1 * len(calls))
 
-    monkeypatch.setattr(experiments, "discover", fake)
+    monkeypatch.setattr(discovery, "discover", fake)
     return calls
 
 
@@ -124,14 +124,14 @@ def command(tmp_path, **changes) -> list[str]:
 
 
 def test_a_cell_that_fails_is_on_record_with_its_reason(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(experiments, "prepare", lambda *a, **k: None)
+    monkeypatch.setattr(discovery, "prepare", lambda *a, **k: None)
     runs = []
 
     def broken(*arguments, **options):
         runs.append(arguments)
         raise NonFiniteLoss(f"loss at step 7; the checkpoint is {options['cache']}/x")
 
-    monkeypatch.setattr(experiments, "discover", broken)
+    monkeypatch.setattr(discovery, "discover", broken)
     assert cli.main(command(tmp_path)) == 0
     record = read_record(CELL.path(tmp_path / "records"))
     assert "NonFiniteLoss: loss at step 7" in record["failed"]
@@ -147,7 +147,7 @@ def test_an_interrupt_is_no_failure(tmp_path, monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiments, "prepare", interrupted)
+    monkeypatch.setattr(discovery, "prepare", interrupted)
     assert cli.main(command(tmp_path)) == 130
     assert not (tmp_path / "records").exists()
 
@@ -172,7 +172,7 @@ def test_a_missing_engine_stops_at_once(tmp_path, monkeypatch, discover):
 
 
 def test_a_cell_is_printed_in_one_line(tmp_path, discover, monkeypatch, capsys):
-    monkeypatch.setattr(experiments, "prepare", lambda *a, **k: None)
+    monkeypatch.setattr(discovery, "prepare", lambda *a, **k: None)
     for start in ("spring-2 l1 seed 0", "on record: spring-2 l1 seed 0"):
         assert cli.main(command(tmp_path)) == 0
         out = capsys.readouterr().out
@@ -191,7 +191,7 @@ def test_an_unknown_preset_lists_those_of_the_grid():
 
 def test_a_collapsed_model_is_on_record_with_its_loss_and_a_constant(tmp_path, monkeypatch):
     """Messages that ended all equal are a result, not a failure."""
-    fit = experiments.fit_network
+    fit = discovery.fit_network
 
     def silent(*arguments, **options):
         run = fit(*arguments, **options)
@@ -200,7 +200,7 @@ def test_a_collapsed_model_is_on_record_with_its_loss_and_a_constant(tmp_path, m
             run.network.edge_model[-1].bias.zero_()
         return run
 
-    monkeypatch.setattr(experiments, "fit_network", silent)
+    monkeypatch.setattr(discovery, "fit_network", silent)
     assert cli.main(command(tmp_path)) == 0
     record = read_record(CELL.path(tmp_path / "records"))
     assert "failed" not in record and record["test_loss"] > 0

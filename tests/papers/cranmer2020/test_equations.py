@@ -16,7 +16,7 @@ from symlib.choices import MESSAGE_MODELS
 from symlib.errors import InputError, UnknownChoice
 from symlib.laws.potentials import LAWS
 from symlib.laws.variables import pair_names
-from symlib.messages import recording as messages
+from symlib.messages import recording
 from symlib.networks.graph_network import particle_network
 from symlib.papers.cranmer2020.data import EXAMPLES_C, RAW_EQUATION, TABLE_4, TABLE_4_SELECTED
 from symlib.papers.cranmer2020.pages import (
@@ -290,7 +290,7 @@ def test_eight_bodies_run_once_model_by_model(tiny, tmp_path, capsys):
 
 def test_what_the_messages_say_is_what_the_messages_module_says():
     states, _ = random_snapshots(bodies=8, count=30)
-    heard = messages.record(particle_network("l1", 2), LAWS["spring"], states)
+    heard = recording.record_messages(particle_network("l1", 2), LAWS["spring"], states)
     told = eight_bodies.what_they_say(heard)
     assert told["r2"] == heard.r2()
     best = told["r2"][told["quantity"]]["kept90"]

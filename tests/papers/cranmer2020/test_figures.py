@@ -7,7 +7,7 @@ from snapshots import random_snapshots
 
 from symlib.book import figures
 from symlib.laws.potentials import LAWS
-from symlib.messages.recording import record
+from symlib.messages.recording import record_messages
 from symlib.networks.graph_network import particle_network
 from symlib.training.loop import Run
 from symlib.training.recipes import get_recipe
@@ -25,7 +25,7 @@ def test_every_figure_draws_and_has_a_text(tmp_path):
     before = dict(mpl.rcParams)
     states, _ = random_snapshots(count=40)
     network = particle_network("l1", 2)
-    heard = record(network, LAWS["spring"], states)
+    heard = record_messages(network, LAWS["spring"], states)
     history = [{"step": k, "prediction": 1 / k} for k in (10, 20, 30)]
     run = Run(network, get_recipe("fast", steps=30), 0, history=history, steps=30)
     times = np.linspace(0, 1, 6)

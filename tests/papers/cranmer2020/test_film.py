@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from symlib.errors import InputError
-from symlib.papers.cranmer2020.film import frames as film_frames
-from symlib.papers.cranmer2020.film import making as film_making
+from symlib.papers.cranmer2020.film import frames
+from symlib.papers.cranmer2020.film import making
 from symlib.papers.cranmer2020.film import recording as film
 from symlib.papers.cranmer2020.film.making import make_film, record_film
 from symlib.papers.cranmer2020.film.recording import (
@@ -86,7 +86,7 @@ def test_a_film_is_written_with_picture_text_and_record(recording, tmp_path):
     folder = tmp_path / "films"
     kinds = ("json", "mp4", "png", "webp")
     assert sorted(path.name for path in folder.iterdir()) == [f"spring.{kind}" for kind in kinds]
-    frames = len(film_frames.Frames(recording))
+    frames = len(frames.Frames(recording))
     reader = imageio.get_reader(folder / "spring.mp4")
     assert reader.get_meta_data()["size"] == (1280, 720)
     assert abs(reader.count_frames() - frames) <= 1 and record["frames"] == frames
@@ -101,10 +101,10 @@ def test_a_film_is_written_with_picture_text_and_record(recording, tmp_path):
 
 
 def test_frames_differ_and_squares_grow_pale(recording):
-    frames = film_frames.Frames(recording)
+    frames = frames.Frames(recording)
     first, last = frames.draw(0), frames.draw(len(recording) - 1, 3)
     assert first.shape == last.shape == (720, 1280, 3) and np.any(first != last)
-    assert "R squared" in film_frames.words(recording)
+    assert "R squared" in frames.words(recording)
     # The largest component's square is black.
     assert first[130:180, 50:100].min() < 20
 
@@ -115,7 +115,7 @@ def test_components_keep_their_place_and_sign_from_look_to_look(recording):
     turned[0, :, 0], turned[0, :, 1] = (0.0, -1.0, 0.0), (1.0, 0.0, 0.0)
     from dataclasses import replace
 
-    steady = film_frames.steadied(replace(recording, coefficients=turned))
+    steady = frames.steadied(replace(recording, coefficients=turned))
     np.testing.assert_allclose(steady.coefficients[0], turned[-1])
     np.testing.assert_allclose(steady.messages[0, :, 1], -recording.messages[0, :, 0])
     np.testing.assert_array_equal(steady.messages[-1], recording.messages[-1])
@@ -134,28 +134,28 @@ def test_a_film_without_a_recording_of_ones_own_keeps_it_in_the_cache(tmp_path):
 
 def test_a_page_shows_a_film_with_its_text_and_says_what_is_missing(recording, tmp_path):
     make_film("spring", recording=tmp_path / "a.npz", out=tmp_path / "spring", progress=False)
-    record = film_making.read_film(tmp_path / "spring.json")
-    text = film_making.facts(record)
+    record = making.read_film(tmp_path / "spring.json")
+    text = making.facts(record)
     assert f"{record['r2'][0]:.4f}" in text and f"| {record['components_that_speak']} |" in text
-    html = film_making.film_html({**record, "text": 'a "quoted" <text>'}, "../_static/film/")
+    html = making.film_html({**record, "text": 'a "quoted" <text>'}, "../_static/film/")
     assert "&quot;quoted&quot; &lt;text&gt;" in html and 'src="../_static/film/spring.mp4"' in html
-    loop = film_making.film_html(record, "_static/film", playing=True)
+    loop = making.film_html(record, "_static/film", playing=True)
     assert "prefers-reduced-motion" in loop and "spring.webp" in loop and "alt=" in loop
     (tmp_path / "spring.mp4").unlink()
     with pytest.raises(InputError, match=r"spring\.mp4 is missing"):
-        film_making.read_film(tmp_path / "spring.json")
+        making.read_film(tmp_path / "spring.json")
     (tmp_path / "spring.json").write_text('{"format": "symlib-record-1", "kind": "cell"}')
     with pytest.raises(InputError, match="not of symlib film"):
-        film_making.read_film(tmp_path / "spring.json")
+        making.read_film(tmp_path / "spring.json")
 
 
 def test_what_happened_during_training_is_a_figure(recording):
-    figure, text = film_frames.history(recording)
+    figure, text = frames.history(recording)
     left, right = figure.axes
     assert len(left.lines) == 15 and len(right.lines) == 2
     np.testing.assert_allclose(right.lines[0].get_ydata(), 1 - recording.r2[:, 0], atol=1e-6)
     assert f"{1 - recording.r2[-1, 0]:.2g}" in text
-    figure, text = film_frames.stills(recording, [0, len(recording) - 1])
+    figure, text = frames.stills(recording, [0, len(recording) - 1])
     assert len(figure.axes) == 2 and f"{recording.total}" in text
 
 
@@ -175,4 +175,4 @@ def test_bad_input_says_what_to_do(recording, tmp_path):
     with pytest.raises(InputError, match="of another run"):
         record_film("r1", 2, "kl", "smoke", path=tmp_path / "a.npz", progress=False)
     write_recording(tmp_path / "b.npz", recording)
-    assert film_making.KIND == "film" and read_recording(tmp_path / "b.npz").key == recording.key
+    assert making.KIND == "film" and read_recording(tmp_path / "b.npz").key == recording.key

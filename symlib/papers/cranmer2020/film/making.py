@@ -57,8 +57,8 @@ def record_film(
     cell = Cell(found.name, dim, model, seed, preset.name)
     recorder = Recorder(
         found,
-        data.test_states,
-        data.test_accelerations,
+        data.test.states,
+        data.test.accelerations,
         steps,
         {"model": model, "preset": preset.name, "seed": seed, "key": _key(cell)},
         path=path,

@@ -16,7 +16,7 @@ from symlib.errors import InputError
 from symlib.files import whole_file
 from symlib.laws.potentials import PairPotential
 from symlib.messages.motion import network_dynamics, rollout
-from symlib.messages.recording import linear_fit, prediction_losses, record
+from symlib.messages.recording import linear_fit, prediction_losses, record_messages
 from symlib.simulation import nbody
 
 SHOWN = 15  # components in the row of squares
@@ -123,7 +123,7 @@ class Recorder:
         if step not in self.wanted or (self.rows and step <= self.rows[-1]["steps"]):
             return
         network.eval()
-        heard = record(network, self.law, self.states)
+        heard = record_messages(network, self.law, self.states)
         dim = heard.dim
         row = {"steps": step, "spread": heard.spread[:SHOWN]}
         row["losses"] = prediction_losses(network, self.states, self.accelerations)["test_loss"]

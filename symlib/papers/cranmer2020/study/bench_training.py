@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from symlib.discovery import check, prepare
 from symlib.errors import InputError
-from symlib.messages.recording import record
+from symlib.messages.recording import record_messages
 from symlib.networks.graph_network import (
     WEIGHT_PENALTY,
     particle_network,
@@ -114,7 +114,7 @@ class _Clock:
     def __call__(self, step: int, network=None) -> bool:
         now = time.perf_counter()
         seconds = now - self.began - self.away
-        r2 = record(network or self.network, self.law, self.states).r2()
+        r2 = record_messages(network or self.network, self.law, self.states).r2()
         best = max(fit["kept90"] for fit in r2.values())
         self.trace.append((step, round(seconds, 2), round(best, 5)))
         self.bar.update(step - self.bar.n)
@@ -157,8 +157,8 @@ def bench_training(
         raise InputError("bench training: limit and rounds must be positive")
     began = time.perf_counter()
     data = prepare(law, dim, preset, seed)
-    states, accelerations = data.train_states, data.train_accelerations
-    probe = data.test_states[:1000]
+    states, accelerations = data.train.states, data.train.accelerations
+    probe = data.test.states[:1000]
     ours = preset.recipe_for(model)
     plain = get_recipe("reference", steps=plain_steps, batch=ours.batch)
     network = particle_network(model, dim, seed)

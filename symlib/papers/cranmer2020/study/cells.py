@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from symlib import discovery as experiments
+from symlib import discovery
 from symlib.choices import SMOKE
 from symlib.errors import UnknownChoice
 from symlib.files import ROOT
@@ -80,13 +80,13 @@ class Cell(Study):
     def check(self, engine: str = "auto") -> None:
         """Refuse what cannot work before any work."""
         preset = get_preset(self.preset)
-        experiments.check(self.law, self.dim, self.model, preset, self.seed, BODIES, engine)
+        discovery.check(self.law, self.dim, self.model, preset, self.seed, BODIES, engine)
 
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
         """The whole road, from the law to the verdict."""
         preset = get_preset(self.preset)
         options = {"bodies": BODIES, "cache": cache, "progress": progress}
-        found = experiments.discover(
+        found = discovery.discover(
             self.law, self.dim, self.model, preset, self.seed, engine=engine, **options
         )
         return {key: value for key, value in found.record.items() if key != "provenance"}
@@ -96,7 +96,7 @@ class Cell(Study):
         if stage != "judge":
             return self.measure(**options)
         kept = {key: value for key, value in record.items() if key not in ("provenance", "failed")}
-        return {**kept, **experiments.judge_again(record)}
+        return {**kept, **discovery.judge_again(record)}
 
 
 def cell_of(record: dict) -> Cell:

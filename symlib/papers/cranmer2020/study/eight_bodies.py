@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from symlib import discovery as experiments
+from symlib import discovery
 from symlib.choices import MESSAGE_MODELS, known
 from symlib.laws.potentials import get_law
-from symlib.messages import recording as messages
+from symlib.messages import recording
 from symlib.records.study import Study
 from symlib.training.presets import get_preset
 
@@ -57,15 +57,15 @@ class EightBodies(Study):
         """Refuse an unknown model or preset, or a negative seed."""
         known("model", self.model, MESSAGE_MODELS)
         preset = get_preset(self.preset)
-        experiments.check(LAW, DIM, self.model, preset, self.seed, BODIES, engine)
+        discovery.check(LAW, DIM, self.model, preset, self.seed, BODIES, engine)
 
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
         """Train on eight bodies and listen to held-out snapshots."""
         law, preset = get_law(LAW), get_preset(self.preset)
         options = {"cache": cache, "progress": progress}
-        data = experiments.prepare(law, DIM, preset, self.seed, bodies=BODIES, **options)
-        trained = experiments.fit_network(law, self.model, data, preset, self.seed, **options)
-        heard = messages.record(trained.network, law, data.test_states)
+        data = discovery.prepare(law, DIM, preset, self.seed, bodies=BODIES, **options)
+        trained = discovery.fit_network(law, self.model, data, preset, self.seed, **options)
+        heard = recording.record_messages(trained.network, law, data.test.states)
         return {
             "law": LAW,
             "dim": DIM,
@@ -74,15 +74,15 @@ class EightBodies(Study):
             "steps": trained.steps,
             "training_seconds": round(trained.seconds, 1),
             "systems": preset.systems,
-            "share_failed": data.share_failed,
-            **messages.prediction_losses(
-                trained.network, data.test_states, data.test_accelerations
+            "share_failed": data.trajectories.share_failed,
+            **recording.prediction_losses(
+                trained.network, *data.test
             ),
             **what_they_say(heard, self.seed),
         }
 
 
-def what_they_say(heard: messages.Messages, seed: int = 0) -> dict:
+def what_they_say(heard: recording.Messages, seed: int = 0) -> dict:
     """What a record holds of the messages: R², spectrum, and a sample to draw.
 
     Args:
@@ -97,11 +97,11 @@ def what_they_say(heard: messages.Messages, seed: int = 0) -> dict:
     """
     r2 = heard.r2()
     quantity = max(r2, key=lambda name: r2[name]["kept90"])
-    fit = messages.linear_fit(heard.top, getattr(heard, quantity))
+    fit = recording.linear_fit(heard.top, getattr(heard, quantity))
     rows = np.random.default_rng(seed).permutation(len(heard.top))[:SAMPLE]
     each = []
     for k in range(heard.dim):
-        one = messages.linear_fit(heard.top[:, k : k + 1], getattr(heard, quantity))
+        one = recording.linear_fit(heard.top[:, k : k + 1], getattr(heard, quantity))
         each.append({"all": one.r2_all, "kept90": one.r2_kept})
     return {
         "r2": r2,

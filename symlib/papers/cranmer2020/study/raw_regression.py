@@ -17,13 +17,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from symlib import discovery as experiments
+from symlib import discovery
 from symlib import symbolic
 from symlib.errors import InputError
 from symlib.laws.potentials import get_law
 from symlib.laws.variables import AXES
-from symlib.messages import motion as rollout
-from symlib.messages import recording as messages
+from symlib.messages import motion
+from symlib.messages import recording
 from symlib.records.stages import PARTICLES
 from symlib.records.study import Study
 from symlib.symbolic.search.budget import get_budget
@@ -66,7 +66,7 @@ class RawExperiment(Study):
         preset = get_preset(self.preset)
         return [
             get_law(self.law).fingerprint(),
-            [self.dim, self.bodies, self.seed, MATRIX_ROWS, messages.REFIT_EDGES],
+            [self.dim, self.bodies, self.seed, MATRIX_ROWS, recording.REFIT_EDGES],
             preset.inputs(MODEL),
             asdict(get_budget(preset.budget)),
         ]
@@ -81,14 +81,14 @@ class RawExperiment(Study):
     def check(self, engine: str = "auto") -> None:
         """Refuse what cannot work before any work."""
         preset = get_preset(self.preset)
-        experiments.check(self.law, self.dim, MODEL, preset, self.seed, self.bodies, engine)
+        discovery.check(self.law, self.dim, MODEL, preset, self.seed, self.bodies, engine)
 
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
         """Both ways on the same system."""
         law, preset = get_law(self.law), get_preset(self.preset)
         options = {"cache": cache, "progress": progress}
-        data = experiments.prepare(law, self.dim, preset, self.seed, bodies=self.bodies, **options)
-        truth = data.test_accelerations[:, BODY, AXIS].astype(np.float64)
+        data = discovery.prepare(law, self.dim, preset, self.seed, bodies=self.bodies, **options)
+        truth = data.test.accelerations[:, BODY, AXIS].astype(np.float64)
         predictions, raw = _raw_way(self, data, preset, engine, progress)
         trivial = float(predictions["trivial"][0])
         found, run, factorised = _factorised_way(
@@ -100,8 +100,8 @@ class RawExperiment(Study):
             "engine": raw["engine"],
             "budget": asdict(get_budget(preset.budget)),
             "systems": preset.systems,
-            "share_failed": data.share_failed,
-            "train_snapshots": len(data.train_states),
+            "share_failed": data.trajectories.share_failed,
+            "train_snapshots": len(data.train.states),
             "test_snapshots": len(truth),
             "goodness": {way: goodness(predictions[way], truth, trivial) for way in WAYS},
             "raw": raw,
@@ -158,7 +158,7 @@ def goodness(predicted, truth, trivial: float) -> dict:
         raise InputError(f"goodness: two rows alike, got {predicted.shape} and {truth.shape}")
     finite = np.isfinite(predicted)
     error = np.abs(np.where(finite, predicted, trivial) - truth)
-    kept = np.argsort(error, kind="stable")[: max(2, round((1 - messages.DROPPED) * len(error)))]
+    kept = np.argsort(error, kind="stable")[: max(2, round((1 - recording.DROPPED) * len(error)))]
     return {
         "mae": float(error.mean()),
         "median_error": float(np.median(error)),
@@ -193,10 +193,10 @@ def summary(record: dict) -> str:
 def _raw_way(experiment: RawExperiment, data, preset, engine, progress) -> tuple[dict, dict]:
     """Predictions by equations in the raw features, and the search as a record holds it."""
     # As many examples as the messages have, and those farthest out left out alike.
-    states = data.train_states[: messages.REFIT_EDGES]
-    target = data.train_accelerations[: messages.REFIT_EDGES, BODY, AXIS].astype(np.float64)
+    states = data.train.states[: recording.REFIT_EDGES]
+    target = data.train.accelerations[: recording.REFIT_EDGES, BODY, AXIS].astype(np.float64)
     middle = float(np.median(target))
-    kept = messages.near_median(target)
+    kept = recording.near_median(target)
     names = raw_names(experiment.bodies, experiment.dim)
     found = symbolic.regress(
         raw_features(states)[kept],
@@ -207,7 +207,7 @@ def _raw_way(experiment: RawExperiment, data, preset, engine, progress) -> tuple
         budget=preset.budget,
         progress=progress,
     )
-    held_out = raw_features(data.test_states)
+    held_out = raw_features(data.test.states)
     predictions = {
         "trivial": np.full(len(held_out), middle),
         "raw": found.predict(held_out),
@@ -224,18 +224,18 @@ def _raw_way(experiment: RawExperiment, data, preset, engine, progress) -> tuple
 
 def _factorised_way(law, data, preset, seed, engine, cache, progress):
     """Predictions by network and by its messages' equations, the run, and both searches."""
-    run = experiments.fit_network(law, MODEL, data, preset, seed, cache=cache, progress=progress)
-    dim = data.train_accelerations.shape[2]
+    run = discovery.fit_network(law, MODEL, data, preset, seed, cache=cache, progress=progress)
+    dim = data.train.accelerations.shape[2]
     search = {"engine": engine, "seed": seed, "budget": preset.budget, "progress": progress}
-    found = messages.regress_messages(run.network, data.train_states, **search)
-    dynamics = rollout.symbolic_dynamics(
-        found, data.train_states[:MATRIX_ROWS], data.train_accelerations[:MATRIX_ROWS]
+    found = recording.regress_messages(run.network, data.train.states, **search)
+    dynamics = motion.symbolic_dynamics(
+        found, data.train.states[:MATRIX_ROWS], data.train.accelerations[:MATRIX_ROWS]
     )
     predictions = {
-        "equations": dynamics(data.test_states)[:, BODY, AXIS],
-        "network": _in_parts(rollout.network_dynamics(run.network), data.test_states),
+        "equations": dynamics(data.test.states)[:, BODY, AXIS],
+        "network": _in_parts(motion.network_dynamics(run.network), data.test.states),
     }
-    read = messages.record(run.network, law, data.test_states)
+    read = recording.record_messages(run.network, law, data.test.states)
     return (
         predictions,
         run,
@@ -254,8 +254,8 @@ def _factorised_way(law, data, preset, seed, engine, cache, progress):
     )
 
 
-def _in_parts(accelerations: rollout.Accelerations, states, chunk: int = 500) -> np.ndarray:
-    with rollout.one_thread():
+def _in_parts(accelerations: motion.Accelerations, states, chunk: int = 500) -> np.ndarray:
+    with motion.one_thread():
         parts = [
             accelerations(np.asarray(states[start : start + chunk], dtype=np.float64))
             for start in range(0, len(states), chunk)

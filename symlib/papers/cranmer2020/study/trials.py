@@ -19,7 +19,7 @@ import torch
 from symlib.discovery import check, fit_network, prepare
 from symlib.errors import UnknownChoice
 from symlib.laws.potentials import get_law
-from symlib.messages.recording import prediction_losses, record
+from symlib.messages.recording import prediction_losses, record_messages
 from symlib.networks.graphs import snapshot_graphs
 from symlib.records.reading import read_records
 from symlib.records.study import FRESH, Study
@@ -182,13 +182,13 @@ class Trial(Study):
         options["progress"] = progress
         data = prepare(law, self.dim, preset, self.seed, **options)
         run = fit_network(law, self.model, data, preset, self.seed, **options)
-        heard = record(run.network, law, data.test_states)
+        heard = record_messages(run.network, law, data.test.states)
         return {
             "recipe": run.recipe.to_dict(),
             "steps": run.steps,
             "training_seconds": round(run.seconds, 1),
-            **prediction_losses(run.network, data.test_states, data.test_accelerations),
-            "message_cost": message_cost(run.network, data.test_states),
+            **prediction_losses(run.network, *data.test),
+            "message_cost": message_cost(run.network, data.test.states),
             "r2": heard.r2(),
             "spectrum": heard.spread[:COMPONENTS],
             "speaking": speaking(run.network),
