@@ -18,7 +18,6 @@ import shutil
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -30,13 +29,6 @@ FORMAT = "symlib-trajectories-2"
 MANIFEST = "manifest.json"
 # In place of the checksum of a system that the integrator could not finish.
 FAILED = -1
-
-
-class Snapshots(NamedTuple):
-    """Training examples: states [count, bodies, 2 dim + 2], accelerations [count, bodies, dim]."""
-
-    states: np.ndarray
-    accelerations: np.ndarray
 
 
 class Trajectories:
@@ -122,7 +114,7 @@ class Trajectories:
             for numbers in np.split(self.system_numbers, [-held])
         )
 
-    def snapshots(self, count: int, seed: int = 0) -> Snapshots:
+    def snapshots(self, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Draw random snapshots, without repetition, and their true accelerations (eq. 6).
 
         Args:
@@ -147,7 +139,7 @@ class Trajectories:
         system, step = np.divmod(drawn, self.steps)
         rows = self.system_numbers[system]
         states = _with_constants(self.phase[rows, step], self.constants[rows]).astype(np.float32)
-        return Snapshots(states, batched_accelerations(self.law, states).astype(np.float32))
+        return states, batched_accelerations(self.law, states).astype(np.float32)
 
 
 def _with_constants(phase: np.ndarray, constants: np.ndarray) -> np.ndarray:

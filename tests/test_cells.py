@@ -1,9 +1,6 @@
 """Cells of the tables: which there are, when one is done, and what a broken one leaves behind."""
 
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -200,18 +197,6 @@ def test_a_cell_is_printed_in_one_line(tmp_path, discover, monkeypatch, capsys):
 def test_records_of_a_law_of_ones_own_have_a_plain_name():
     cell = Cell("book/examples/my_laws.py:YUKAWA", 2, "kl", 1, "laptop")
     assert cell.path("x").as_posix() == "x/laptop/yukawa-2-kl-1.json"
-
-
-def test_a_terminal_and_a_pipe_have_the_same_key():
-    code = "from symlib.cells import Cell; print(Cell('r1', 2, 'l1', 0, 'laptop').key())"
-    keyboard, screen = os.openpty()
-    try:
-        subprocess.run([sys.executable, "-c", code], stdout=screen, check=True)
-        seen = os.read(keyboard, 1000).decode().strip()
-    finally:
-        os.close(keyboard)
-        os.close(screen)
-    assert seen == Cell("r1", 2, "l1", 0, "laptop").key()
 
 
 # What the code's version depends on.
