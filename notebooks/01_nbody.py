@@ -37,15 +37,13 @@ engine = "auto"  # symbolic regression: auto, operon or pysr
 import numpy as np
 from IPython.display import Markdown
 
-from symlib import discovery
-from symlib import symbolic
+from symlib import discovery, symbolic
 from symlib.book import figures
 from symlib.book.building import record_metrics, show
 from symlib.book.interactive import show_pareto
 from symlib.book.markdown import front
 from symlib.laws.potentials import LAWS
-from symlib.messages import motion
-from symlib.messages import recording
+from symlib.messages import motion, recording
 from symlib.papers.cranmer2020.pages import tables
 from symlib.simulation import nbody
 from symlib.training.presets import get_preset
@@ -119,7 +117,9 @@ Markdown(tables.bench_simulate())
 law = LAWS["spring"]
 data = discovery.prepare(law, 2, work, seed, cache=cache, progress=False)
 drift = nbody.energy_error(law, data.trajectories.systems(slice(0, 100)))
-print(f"{len(data.trajectories)} systems, {data.trajectories.share_failed:.1%} unfinished")
+print(
+    f"{len(data.trajectories)} systems, {data.trajectories.share_failed:.1%} unfinished"
+)
 print(
     f"energy error {np.median(drift):.1e} (median), {drift.max():.1e} (worst)"
 )
@@ -144,9 +144,7 @@ print(
 run = discovery.fit_network(
     law, "bottleneck", data, work, seed, cache=cache, progress=False
 )
-loss = recording.prediction_losses(
-    run.network, *data.test
-)
+loss = recording.prediction_losses(run.network, *data.test)
 print(
     f"{run.steps} steps in {run.seconds:.0f} s, test loss {loss['test_loss']:.3f}"
 )
@@ -285,9 +283,9 @@ show(
             "network": motion.rollout(learned, beginning[:, 0], law.dt, steps)[
                 0
             ],
-            "equation": motion.rollout(
-                symbols, beginning[:, 0], law.dt, steps
-            )[0],
+            "equation": motion.rollout(symbols, beginning[:, 0], law.dt, steps)[
+                0
+            ],
         }
     )
 )

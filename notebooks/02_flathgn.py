@@ -37,18 +37,19 @@ engine = "auto"  # symbolic regression: auto, operon or pysr
 import numpy as np
 from IPython.display import Markdown
 
-from symlib import discovery
-from symlib import symbolic
+from symlib import discovery, symbolic
 from symlib.book import figures
 from symlib.book.building import record_metrics, show
 from symlib.book.markdown import front
 from symlib.laws import potentials
 from symlib.laws.potentials import LAWS
-from symlib.messages import energies
-from symlib.messages import energy_motion
-from symlib.messages import energy_reading
-from symlib.messages import motion
-from symlib.messages import recording
+from symlib.messages import (
+    energies,
+    energy_motion,
+    energy_reading,
+    motion,
+    recording,
+)
 from symlib.papers.cranmer2020.pages import energy_figures, tables
 from symlib.simulation import nbody
 from symlib.training.presets import get_preset
@@ -94,9 +95,7 @@ data = discovery.prepare(law, 2, work, seed, cache=cache, progress=False)
 run = discovery.fit_network(
     law, "flathgn", data, work, seed, cache=cache, progress=False
 )
-loss = recording.prediction_losses(
-    run.network, *data.test
-)
+loss = recording.prediction_losses(run.network, *data.test)
 print(
     f"{run.steps} steps in {run.seconds:.0f} s, test loss {loss['test_loss']:.3f}"
 )

@@ -36,8 +36,7 @@ from IPython.display import Markdown
 
 from symlib import discovery
 from symlib.book.building import record_metrics, show
-from symlib.papers.cranmer2020.film import frames
-from symlib.papers.cranmer2020.film import making
+from symlib.papers.cranmer2020.film import frames, making
 from symlib.records.reading import BOOK
 
 # An evening's work should survive a closed lid.

@@ -38,7 +38,6 @@ from symlib.training.loop import Run
 from symlib.training.presets import Preset, get_preset
 from symlib.training.train import train as train_network
 
-
 SNAPSHOTS = 5000  # that `listen` hears, where there are more
 
 
@@ -221,8 +220,8 @@ def prepare(
         min(wanted, len(part) * part.steps)
         for wanted, part in ((preset.snapshots, training), (preset.test_snapshots, held_out))
     )
-    train, test = training.snapshots(count, seed=seed), held_out.snapshots(test_count, seed=seed + 1)
-    return Data(trajectories, train, test)
+    test = held_out.snapshots(test_count, seed=seed + 1)
+    return Data(trajectories, training.snapshots(count, seed=seed), test)
 
 
 def fit_network(
@@ -305,9 +304,7 @@ def discover(
     losses = prediction_losses(run.network, *data.test)
     search = {"engine": engine, "seed": seed, "budget": preset.budget, "progress": progress}
     if model == FLATHGN:
-        reading = read_energies(
-            run.network, law, data.train.states, data.test.states, **search
-        )
+        reading = read_energies(run.network, law, data.train.states, data.test.states, **search)
         recorded, regression, verdict = None, reading.pair, reading.pair_verdict
         facts = energy_facts(run.network, reading, data.test.states)
     else:
@@ -343,9 +340,7 @@ def discover(
         **facts,
         "provenance": provenance(seconds),
     }
-    return Discovery(
-        law, data, run, recorded, regression, verdict, plain(record), reading
-    )
+    return Discovery(law, data, run, recorded, regression, verdict, plain(record), reading)
 
 
 def judge_again(record: dict) -> dict:

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from symlib import cli
-from symlib import discovery
+from symlib import cli, discovery
 from symlib.laws.potentials import get_law
 from symlib.records.record import read_record
 from symlib.training import presets

@@ -19,8 +19,7 @@ import numpy as np
 import pytest
 from halos import halos_of
 
-from symlib import discovery
-from symlib import symbolic
+from symlib import discovery, symbolic
 from symlib.choices import FLATHGN, LAWS, MODELS
 from symlib.laws.potentials import get_law
 from symlib.messages import recording

@@ -86,7 +86,9 @@ class LinearFit:
     kept: np.ndarray
 
 
-def record_messages(network: GraphNetwork, law: PairPotential | None, states, chunk: int = 4096) -> Messages:
+def record_messages(
+    network: GraphNetwork, law: PairPotential | None, states, chunk: int = 4096
+) -> Messages:
     """Messages of a trained network on snapshots that it was not trained on.
 
     Args:

@@ -9,6 +9,7 @@ dimensionless, all integration is float64.
 
 import math
 import threading
+import time
 import zlib
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tqdm import tqdm
 from symlib.errors import InputError, UnknownChoice
 from symlib.laws.potentials import DIMENSIONS, PairPotential, get_law, total_energy
 from symlib.simulation.integrator import integrate
-from symlib.simulation.trajectories import FAILED, Trajectories, open_folder
+from symlib.simulation.trajectories import FAILED, Trajectories, open_folder, spent_on
 
 # Of every step, relative and absolute. Leaves a median relative energy error of some 3e-8
 # for the spring and 6e-8 for 1/r^2 (float32 and odeint: 8e-6 and 3e-5).
@@ -168,8 +169,13 @@ def simulate(
             if snapshots is None:
                 bar.set_postfix(failed=np.count_nonzero(checksums == FAILED))
 
-    with bar:
-        integrate(law, initial, waiting, steps, tolerance, max_steps, deliver)
+    began, spent = time.perf_counter(), spent_on(path)
+    try:
+        with bar:
+            integrate(law, initial, waiting, steps, tolerance, max_steps, deliver)
+    finally:
+        if len(waiting):
+            spent = spent_on(path, spent + time.perf_counter() - began)
     failed = np.flatnonzero(checksums == FAILED).tolist()
     if len(failed) == systems:
         raise InputError(
@@ -177,7 +183,7 @@ def simulate(
             f"within {max_steps} steps; raise max_steps or tolerance, or look at the potential"
         )
     kept = np.flatnonzero(checksums != FAILED)
-    return Trajectories(law, phase, initial[..., -2:], kept, failed, path)
+    return Trajectories(law, phase, initial[..., -2:], kept, failed, path, spent)
 
 
 def energy_error(law: PairPotential, states) -> np.ndarray:

@@ -22,12 +22,13 @@ from pathlib import Path
 import numpy as np
 
 from symlib.errors import InputError
+from symlib.files import write_whole
 from symlib.laws.potentials import PairPotential
 from symlib.laws.snapshots import Snapshots
 from symlib.simulation.integrator import batched_accelerations
 
 FORMAT = "symlib-trajectories-2"
-MANIFEST = "manifest.json"
+MANIFEST, SECONDS = "manifest.json", "seconds.txt"
 # In place of the checksum of a system that the integrator could not finish.
 FAILED = -1
 
@@ -45,10 +46,12 @@ class Trajectories:
         system_numbers: which of the systems asked for belong here, shape [systems].
         failed: numbers of the systems that the integrator could not finish, left out.
         path: the folder, if they are on disk.
+        seconds: wall time that their integration took, whenever that was.
 
     Attributes:
         shape: (systems, steps, bodies, 2 dim + 2).
         share_failed: share of the systems asked for that the integrator could not finish.
+        count: how many snapshots there are.
     """
 
     def __init__(
@@ -59,13 +62,16 @@ class Trajectories:
         system_numbers: np.ndarray,
         failed: Sequence[int] = (),
         path: Path | None = None,
+        seconds: float = 0.0,
     ):
         self.law, self.phase, self.constants = law, phase, constants
         self.system_numbers, self.failed, self.path = system_numbers, tuple(failed), path
+        self.seconds = round(seconds, 2)
         asked, self.steps, self.bodies, width = phase.shape
         self.dim = width // 2
         self.shape = (len(self), self.steps, self.bodies, width + 2)
         self.share_failed = len(self.failed) / asked
+        self.count = len(self) * self.steps
 
     def __len__(self) -> int:
         return len(self.system_numbers)
@@ -203,6 +209,18 @@ def open_folder(path: Path, request: dict) -> tuple[np.ndarray, np.ndarray, np.n
         except OSError as error:
             raise InputError(f"path {path} is unfinished and cannot be written: {error}") from error
     return phase, checksums, waiting
+
+
+def spent_on(path: Path | None, seconds: float | None = None) -> float:
+    """Seconds that the integration of a folder's systems has taken so far; given, they are kept."""
+    if seconds is None:
+        try:
+            return float((path / SECONDS).read_text())
+        except (AttributeError, OSError, ValueError):
+            return 0.0
+    if path is not None:
+        write_whole(path / SECONDS, f"{seconds:.3f}\n")
+    return seconds
 
 
 def _make(path: Path, request: dict, contents: dict) -> None:

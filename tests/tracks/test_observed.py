@@ -13,7 +13,7 @@ from symlib.errors import InputError
 from symlib.messages.motion import symbolic_dynamics
 from symlib.messages.recording import regress_messages
 from symlib.networks.fresh import fresh_network
-from symlib.tracks.observed import differences, read_observed
+from symlib.tracks.observed import differences, read
 
 EXAMPLE = Path(__file__).parents[2] / "book" / "examples" / "my_data.py"
 
@@ -33,14 +33,14 @@ def saved(folder, **arrays):
 def test_a_file_with_accelerations_is_taken_as_it_is_and_systems_are_held_out_whole(tmp_path):
     seen, pull = states(10), np.random.default_rng(1).normal(size=(10, 6, 4, 2))
     path = saved(tmp_path, states=seen, accelerations=pull, dt=0.1)
-    training, held_out = read_observed(path, held_out=0.2)
+    training, held_out = (part.snapshots() for part in read(path).split(0.2))
     assert training.states.dtype == training.accelerations.dtype == np.float32
     np.testing.assert_allclose(training.states, seen[:8].reshape(48, 4, 6), rtol=1e-6)
     np.testing.assert_allclose(training.accelerations, pull[:8].reshape(48, 4, 2), rtol=1e-6)
     np.testing.assert_allclose(held_out.accelerations, pull[8:].reshape(12, 4, 2), rtol=1e-6)
     # Never all of them, never none.
-    few = read_observed(saved(tmp_path, states=states(2), dt=0.1), held_out=0.9)
-    assert [len(part.states) for part in few] == [4, 4]
+    few = read(saved(tmp_path, states=states(2), dt=0.1)).split(0.9)
+    assert [part.count for part in few] == [4, 4]
 
 
 @settings(max_examples=30, deadline=None)
@@ -62,7 +62,7 @@ def test_differences_come_close_to_the_true_accelerations(tmp_path):
     seen = np.concatenate(
         [np.cos(angle), -np.sin(angle), charge[..., None], mass[..., None]], axis=-1
     )
-    data, _ = read_observed(saved(tmp_path, states=seen, dt=dt))
+    data = read(saved(tmp_path, states=seen, dt=dt)).snapshots()
     np.testing.assert_allclose(data.accelerations, -data.states[..., :2], atol=dt**2 / 6 + 1e-5)
 
 
@@ -86,25 +86,34 @@ def test_differences_come_close_to_the_true_accelerations(tmp_path):
 )
 def test_what_cannot_be_read_is_named(arrays, said, tmp_path):
     with pytest.raises(InputError, match=said):
-        read_observed(saved(tmp_path, **arrays))
+        read(saved(tmp_path, **arrays)).split()
 
 
 def test_no_file_and_no_npz(tmp_path):
     with pytest.raises(InputError, match="no such file"):
-        read_observed(tmp_path / "absent.npz")
+        read(tmp_path / "absent.npz")
     for content in (b"", b"hello", b"PK\x03\x04"):
         (tmp_path / "bad.npz").write_bytes(content)
         with pytest.raises(InputError, match=r"not an \.npz"):
-            read_observed(tmp_path / "bad.npz")
+            read(tmp_path / "bad.npz")
     np.save(tmp_path / "one.npy", states())
     with pytest.raises(InputError, match=r"not an \.npz"):
-        read_observed(tmp_path / "one.npy")
+        read(tmp_path / "one.npy")
+
+
+def test_some_snapshots_are_drawn_without_repetition(tmp_path):
+    data = read(saved(tmp_path, states=states(), dt=0.1))
+    some, again = data.snapshots(5, seed=1), data.snapshots(5, seed=1)
+    assert some.states.shape == (5, 4, 6) and np.array_equal(some.states, again.states)
+    assert len(np.unique(some.states[:, 0, 0])) == 5
+    with pytest.raises(InputError, match="count must lie between 1 and 12"):
+        data.snapshots(13)
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.5])
 def test_bad_splits(share, tmp_path):
-    with pytest.raises(InputError, match="held_out"):
-        read_observed(saved(tmp_path, states=states(), dt=0.1), share)
+    with pytest.raises(InputError, match="test_fraction"):
+        read(saved(tmp_path, states=states(), dt=0.1)).split(share)
 
 
 def test_silent_messages_are_constants_and_their_dynamics_stand_still():

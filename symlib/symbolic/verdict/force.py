@@ -61,6 +61,9 @@ class Verdict:
     def __bool__(self) -> bool:
         return self.recovered
 
+    def __str__(self) -> str:
+        return f"{'recovered' if self.recovered else 'not recovered'}: {self.reason}"
+
     def to_dict(self) -> dict:
         """For JSON; the equation as text, a missing error as None."""
         out = asdict(self) | {"equation": equation_text(self.equation)}

@@ -7,8 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symlib import cli
-from symlib import discovery
+from symlib import cli, discovery
 from symlib.choices import RANK
 from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
 from symlib.papers.cranmer2020.study import cells

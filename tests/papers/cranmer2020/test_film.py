@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from symlib.errors import InputError
-from symlib.papers.cranmer2020.film import frames
-from symlib.papers.cranmer2020.film import making
+from symlib.papers.cranmer2020.film import frames, making
 from symlib.papers.cranmer2020.film import recording as film
 from symlib.papers.cranmer2020.film.making import make_film, record_film
 from symlib.papers.cranmer2020.film.recording import (
@@ -86,10 +85,10 @@ def test_a_film_is_written_with_picture_text_and_record(recording, tmp_path):
     folder = tmp_path / "films"
     kinds = ("json", "mp4", "png", "webp")
     assert sorted(path.name for path in folder.iterdir()) == [f"spring.{kind}" for kind in kinds]
-    frames = len(frames.Frames(recording))
+    count = len(frames.Frames(recording))
     reader = imageio.get_reader(folder / "spring.mp4")
     assert reader.get_meta_data()["size"] == (1280, 720)
-    assert abs(reader.count_frames() - frames) <= 1 and record["frames"] == frames
+    assert abs(reader.count_frames() - count) <= 1 and record["frames"] == count
     looping = Image.open(folder / "spring.webp")
     # The last picture, which is shown for longer, is kept once.
     assert looping.is_animated and looping.size == (640, 360) and looping.info["loop"] == 0
@@ -101,8 +100,8 @@ def test_a_film_is_written_with_picture_text_and_record(recording, tmp_path):
 
 
 def test_frames_differ_and_squares_grow_pale(recording):
-    frames = frames.Frames(recording)
-    first, last = frames.draw(0), frames.draw(len(recording) - 1, 3)
+    drawing = frames.Frames(recording)
+    first, last = drawing.draw(0), drawing.draw(len(recording) - 1, 3)
     assert first.shape == last.shape == (720, 1280, 3) and np.any(first != last)
     assert "R squared" in frames.words(recording)
     # The largest component's square is black.

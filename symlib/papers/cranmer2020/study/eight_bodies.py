@@ -75,9 +75,7 @@ class EightBodies(Study):
             "training_seconds": round(trained.seconds, 1),
             "systems": preset.systems,
             "share_failed": data.trajectories.share_failed,
-            **recording.prediction_losses(
-                trained.network, *data.test
-            ),
+            **recording.prediction_losses(trained.network, *data.test),
             **what_they_say(heard, self.seed),
         }
 

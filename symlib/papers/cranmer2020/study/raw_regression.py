@@ -17,13 +17,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from symlib import discovery
-from symlib import symbolic
+from symlib import discovery, symbolic
 from symlib.errors import InputError
 from symlib.laws.potentials import get_law
 from symlib.laws.variables import AXES
-from symlib.messages import motion
-from symlib.messages import recording
+from symlib.messages import motion, recording
 from symlib.records.stages import PARTICLES
 from symlib.records.study import Study
 from symlib.symbolic.search.budget import get_budget
