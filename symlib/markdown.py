@@ -10,5 +10,5 @@ def table(columns: Sequence[str], rows: Iterable[Sequence]) -> str:
         columns: the heads.
         rows: of as many cells each; what is no text becomes text.
     """
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in lines)
+    head, *body = (f"| {' | '.join(map(str, cells))} |" for cells in (columns, *rows))
+    return "\n".join([head, "|" + "---|" * len(columns), *body])
