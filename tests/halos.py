@@ -6,7 +6,7 @@ import numpy as np
 
 from symlib.cosmology.catalogue import Catalogue, DensitySlice
 from symlib.cosmology.formulas import from_free, get_formula
-from symlib.cosmology.neighbours import features
+from symlib.cosmology.neighbours import features, neighbours
 
 TRUTH = {
     "constant": (0.3,),
@@ -40,3 +40,13 @@ def halos_of(name: str, noise=0.0, seed=0, **options) -> Catalogue:
     delta = get_formula(name)(features(catalogue), TRUTH[name])
     delta = delta + noise * np.random.default_rng(seed + 1000).laplace(size=len(delta))
     return dataclasses.replace(catalogue, delta=np.maximum(delta, -1))
+
+
+def universe(
+    count: int = 150, seed: int = 0, radius: float = 20.0, box: float = 120.0
+) -> Catalogue:
+    """Halos thrown at random, whose δ is a sum of neighbours' masses within a radius."""
+    catalogue = random_halos(count, box, seed)
+    pairs = neighbours(catalogue, radius)
+    around = np.bincount(pairs.receivers, catalogue.masses[pairs.senders] / 1e14, count)
+    return dataclasses.replace(catalogue, delta=around - 0.5)

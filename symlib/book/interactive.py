@@ -153,14 +153,14 @@ def _draw(rows: list[dict], selected: int) -> ElementTree.Element:
     above.plot(levels, heights, "o-", color=BLUE, ms=8, drawstyle="steps-post", clip_on=False)
     above.plot(selected, heights[at], "*", color=RED, ms=16, clip_on=False)
     above.set(yscale="log", ylabel="mean absolute error", ylim=(floor, 1.5 * max(positive)))
-    above.yaxis.set_major_formatter("{x:g}")
     above.tick_params(bottom=False)
     below.bar(levels, scores, color=[RED if level == selected else SKY for level in levels])
     below.set(xlabel="complexity", ylabel="score", xlim=(levels[0] - 1, levels[-1] + 1))
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
     across = blended_transform_factory(below.transData, figure.transFigure)
     for number, level in enumerate(levels):
-        column = Rectangle((level - 0.5, 0), 1, 1, transform=across, color=INK, alpha=0)
+        # Not 0: matplotlib would write no colour, and a browser not notice the pointer.
+        column = Rectangle((level - 0.5, 0), 1, 1, transform=across, fc=INK, ec="none", alpha=1e-3)
         column.set_gid(f"{POINT}{number}")
         figure.add_artist(column)
     with io.StringIO() as file:

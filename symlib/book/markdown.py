@@ -11,8 +11,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence]) -> str:
         columns: the heads.
         rows: of as many cells each; what is no text becomes text.
     """
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in lines)
+    lines = [f"| {' | '.join(map(str, cells))} |" for cells in (columns, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(columns), *lines[1:]])
 
 
 def front(regression, digits: int = 3) -> str:

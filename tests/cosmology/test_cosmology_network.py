@@ -7,15 +7,14 @@ import pandas as pd
 import pytest
 import sympy as sp
 import torch
-from halos import random_halos
+from halos import universe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import Data
 
-from symlib.cosmology.catalogue import COLUMNS, Catalogue
+from symlib.cosmology.catalogue import COLUMNS
 from symlib.cosmology.composition import PAIR_NAMES, PairTable, compose, refit_composed
 from symlib.cosmology.halo_graphs import Neighbourhoods, halo_graph
-from symlib.cosmology.neighbours import neighbours
 from symlib.cosmology.network import _Loop, halo_network, speaking, train_halos
 from symlib.cosmology.reading import _choose, kernel, survey
 from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
@@ -37,14 +36,6 @@ PLAIN = replace(
     NETWORK_PRESETS["ci"].recipe, steps=20, batch=8, turn_every=5, precision="float32",
     compiled=False,
 )  # fmt: skip
-
-
-def universe(count: int = 150, seed: int = 0, radius: float = 20.0, box: float = BOX) -> Catalogue:
-    """Halos thrown at random, whose δ is a sum of neighbours' masses within a radius."""
-    catalogue = random_halos(count, box, seed)
-    pairs = neighbours(catalogue, radius)
-    around = np.bincount(pairs.receivers, catalogue.masses[pairs.senders] / 1e14, count)
-    return replace(catalogue, delta=around - 0.5)
 
 
 def predict(network, graph):

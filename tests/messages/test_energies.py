@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
+from hamiltonians import kinetic_energy, true_pair_energy
 from snapshots import random_snapshots
-from test_hamiltonian import kinetic_energy, true_pair_energy
 
 from symlib import discovery
 from symlib.cli import summary

@@ -4,12 +4,13 @@ import jax
 import numpy as np
 import pytest
 import torch
+from hamiltonians import kinetic_energy, true_pair_energy
 from scipy.integrate import solve_ivp
 from snapshots import random_snapshots
 
 from symlib.choices import MODELS
 from symlib.errors import InputError, UnknownChoice
-from symlib.laws.potentials import LAWS, PairPotential, total_energy
+from symlib.laws.potentials import LAWS, total_energy
 from symlib.networks.flathgn import FlatHGN
 from symlib.networks.fresh import fresh_network
 from symlib.networks.graphs import complete_graph, snapshot_graphs
@@ -26,35 +27,6 @@ def small(dim=2, hidden=16, seed=0) -> FlatHGN:
 def batch(dim=2, bodies=4, count=3, law="spring"):
     states, targets = random_snapshots(law, dim, bodies, count)
     return torch.from_numpy(states).flatten(0, 1), complete_graph(bodies, count), targets
-
-
-def true_pair_energy(law: PairPotential, dim: int):
-    """Half the potential energy of each direction of a pair, written in torch."""
-    softening = law.softening
-
-    def energy(rows):
-        first, second = rows.chunk(2, dim=1)
-        r = (first[:, :dim] - second[:, :dim]).norm(dim=1, keepdim=True) + softening
-        mass, charge = first[:, -1:] * second[:, -1:], first[:, -2:-1] * second[:, -2:-1]
-        return (
-            0.5
-            * {
-                "spring": (r - 1) ** 2,
-                "r1": mass * torch.log(r),
-                "r2": -mass / r,
-                "charge": charge / r,
-                "discontinuous": torch.where(r < 2, torch.zeros_like(r), (r - 1) ** 2),
-            }[law.name]
-        )
-
-    return energy
-
-
-def kinetic_energy(dim: int):
-    def energy(rows):
-        return (rows[:, dim : 2 * dim] ** 2).sum(dim=1, keepdim=True) / (2 * rows[:, -1:])
-
-    return energy
 
 
 @pytest.mark.parametrize("dim", [2, 3])

@@ -4,8 +4,7 @@ import dataclasses
 import inspect
 
 import pytest
-from halos import halos_of
-from test_cosmology_network import universe
+from halos import halos_of, universe
 
 from symlib import cli
 from symlib.cosmology.catalogue import write_catalogue
