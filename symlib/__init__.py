@@ -2,14 +2,14 @@
 
     import symlib
 
-    data = symlib.simulate("spring", dim=2)     # or symlib.read("tracks.npz")
+    data = symlib.simulate("spring", dim=2)  # or symlib.read("tracks.npz")
     train, test = data.split()
     run = symlib.train(train, model="bottleneck")
     heard = symlib.listen(run, test)
     found = symlib.regress(heard)
     print(found.latex(), symlib.judge(found, "spring"))
 
-    result = symlib.discover("spring", dim=2)   # all of it
+    result = symlib.discover("spring", dim=2)  # all of it
     result.save("spring.json")
 
 Each name loads what it needs when it is used; importing this package loads nothing and changes

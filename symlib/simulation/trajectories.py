@@ -213,14 +213,14 @@ def open_folder(path: Path, request: dict) -> tuple[np.ndarray, np.ndarray, np.n
 
 def spent_on(path: Path | None, seconds: float | None = None) -> float:
     """Seconds that the integration of a folder's systems has taken so far; given, they are kept."""
-    if seconds is None:
-        try:
-            return float((path / SECONDS).read_text())
-        except (AttributeError, OSError, ValueError):
-            return 0.0
-    if path is not None:
+    if path is not None and seconds is not None:
         write_whole(path / SECONDS, f"{seconds:.3f}\n")
-    return seconds
+    elif path is not None:
+        try:
+            seconds = float((path / SECONDS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            seconds = None
+    return seconds or 0.0
 
 
 def _make(path: Path, request: dict, contents: dict) -> None:

@@ -10,7 +10,7 @@ from hamiltonians import kinetic_energy, true_pair_energy
 from snapshots import random_snapshots
 
 from symlib import discovery
-from symlib.cli import summary
+from symlib.discovery import summary
 from symlib.errors import InputError
 from symlib.laws.potentials import LAWS, accelerations
 from symlib.messages.energies import record_energies, symmetries, velocity_loss

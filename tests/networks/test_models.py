@@ -4,9 +4,9 @@ import pytest
 import torch
 from snapshots import random_snapshots
 
+from symlib.choices import MESSAGE_MODELS
 from symlib.errors import InputError, UnknownChoice
 from symlib.networks.graph_network import (
-    MODELS,
     message_rule,
     particle_network,
     prediction_loss,
@@ -20,7 +20,7 @@ def batch(dim=2, bodies=4, count=3):
 
 
 @pytest.mark.parametrize("dim", [2, 3])
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", MESSAGE_MODELS)
 def test_sizes_are_those_of_appendix_a(model, dim):
     network, graphs = particle_network(model, dim), batch(dim)
     width = {"standard": 100, "bottleneck": dim, "l1": 100, "kl": 200}[model]
