@@ -220,15 +220,15 @@ def test_small_scales_grow_beyond_linear(small):
 
 def test_halos_number_as_published_and_cluster_in_dense_places(small, planck):
     particles, halos = small
-    ratio, counts = _published_ratio(halos.masses, particles.mass, 200.0, [20, 40, 80])
+    ratio, counts = _published_ratio(halos["masses"], particles.mass, 200.0, [20, 40, 80])
     assert counts.min() > 100
     np.testing.assert_allclose(ratio, 1, atol=0.3)
-    found = _correlation(halos.positions, 200.0, [5, 8, 12, 20, 40])
+    found = _correlation(halos["positions"], 200.0, [5, 8, 12, 20, 40])
     assert np.all(found > 0) and np.all(np.diff(found) < 0)
     tree = tree_of(particles.positions, 200.0)
     anywhere = np.random.default_rng(0).uniform(0, 200, (2000, 3))
     assert overdensity(anywhere, tree).mean() == pytest.approx(0, abs=0.05)
-    assert overdensity(halos.positions, tree).mean() > 0.2
+    assert overdensity(halos["positions"], tree).mean() > 0.2
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -253,5 +253,5 @@ def test_a_finer_mesh_and_more_steps_change_little():
     other = _matter_spectrum(fine, 64, 16)[1]
     assert k[-1] > 0.7
     np.testing.assert_allclose(power / other, 1, atol=0.1)
-    numbers = [len(find_halos(particles)) for particles in (coarse, fine)]
+    numbers = [len(find_halos(particles)["masses"]) for particles in (coarse, fine)]
     assert numbers[0] == pytest.approx(numbers[1], rel=0.3)

@@ -21,7 +21,7 @@ SIZE = {"systems": 23, "steps": 20, "max_steps": 9, "progress": False}
 
 def _bytes(folder):
     # But for the time that it took.
-    files = (file for file in sorted(folder.iterdir()) if file.name != SECONDS)
+    files = (file for file in sorted(folder.iterdir()) if file.name != "seconds.txt")
     return {file.name: file.read_bytes() for file in files}
 
 

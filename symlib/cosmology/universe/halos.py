@@ -37,24 +37,6 @@ class Particles:
     box: float
 
 
-@dataclass(frozen=True)
-class Halos:
-    """What the finder found, the heaviest first.
-
-    positions: centres of mass, shape [halos, 3], Mpc/h, in [0, box), float32. velocities: of
-    the centres of mass, [halos, 3], km/s, float32. counts: particles, [halos]. masses:
-    [halos], h⁻¹ M☉.
-    """
-
-    positions: np.ndarray
-    velocities: np.ndarray
-    counts: np.ndarray
-    masses: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.counts)
-
-
 def tree_of(positions: np.ndarray, box: float) -> cKDTree:
     """A periodic tree of positions in Mpc/h; those on the far face are put on the near one."""
     wrapped = np.mod(positions, box, dtype=np.float64)
@@ -65,7 +47,7 @@ def tree_of(positions: np.ndarray, box: float) -> cKDTree:
 
 def find_halos(
     particles: Particles, linking: float = LINKING, least: int = LEAST, tree: cKDTree | None = None
-) -> Halos:
+) -> dict[str, np.ndarray]:
     """Friends-of-friends halos.
 
     Args:
@@ -73,6 +55,11 @@ def find_halos(
         linking: linking length in mean particle separations.
         least: particles that a halo must have.
         tree: `tree_of` the positions, if it is there already.
+
+    Returns:
+        The heaviest first, what `Catalogue` takes of them: positions, of the centres of mass,
+        shape [halos, 3], Mpc/h, in [0, box); velocities, [halos, 3], km/s; masses, [halos],
+        h⁻¹ M☉.
 
     Raises:
         InputError: a linking length or a least number that makes no halos sense.
@@ -104,7 +91,7 @@ def find_halos(
     centres = np.mod(anchors + means(away), box).astype(np.float32)
     centres[centres >= np.float32(box)] = 0.0
     velocities = means(particles.velocities[members]).astype(np.float32)
-    return Halos(centres, velocities, sizes, sizes * particles.mass)
+    return {"positions": centres, "velocities": velocities, "masses": sizes * particles.mass}
 
 
 def _groups(tree: cKDTree, length: float) -> np.ndarray:

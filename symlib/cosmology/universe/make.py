@@ -59,17 +59,15 @@ def make_catalogue(
         tqdm.write("finding halos, and the matter about them", file=sys.stderr)
     tree = tree_of(particles.positions, universe.box)
     halos = find_halos(particles, tree=tree)
-    if len(halos) == 0:
+    if len(halos["masses"]) == 0:
         raise InputError("universe: no halos formed; use more particles, or a smaller box")
     catalogue = Catalogue(
         box=float(universe.box),
-        positions=halos.positions,
-        velocities=halos.velocities,
-        masses=halos.masses,
-        delta=overdensity(halos.positions, tree),
+        delta=overdensity(halos["positions"], tree),
         particle_mass=particles.mass,
         provenance=_provenance(universe, path, time.perf_counter() - began),
-        slice=density_slice(particles, middle=float(halos.positions[0, 2])),
+        slice=density_slice(particles, middle=float(halos["positions"][0, 2])),
+        **halos,
     )
     if path is not None:
         write_catalogue(path, catalogue)
