@@ -1,13 +1,13 @@
 """Energies of a FlatHGN: recording, symmetries, rollouts, figures, and the record."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import sympy as sp
 import torch
 from snapshots import random_snapshots
 from test_hamiltonian import kinetic_energy, true_pair_energy
+from test_rollout import Equation
 
 from symlib import energy_figures, experiments, tables
 from symlib.cli import summary
@@ -21,7 +21,6 @@ from symlib.potentials import LAWS, accelerations
 from symlib.presets import get_preset
 from symlib.recipes import bear_invariant
 from symlib.rollout import network_dynamics, rollout
-from symlib.symbolic import parse_equation
 
 
 class Energy(torch.nn.Module):
@@ -42,17 +41,6 @@ def truth(law="spring", dim=2, extra=None, own_extra=None) -> FlatHGN:
         self_energy=Energy(kinetic_energy(dim), extra=own_extra),
         pair_energy=Energy(true_pair_energy(LAWS[law], dim), extra=extra),
     )
-
-
-@dataclass
-class Equation:
-    """A stand-in for a Regression: names and sympy(), which is all that a rollout uses."""
-
-    text: str
-    names: tuple
-
-    def sympy(self) -> sp.Expr:
-        return parse_equation(self.text, self.names)
 
 
 PAIR = {2: ("m1", "m2", "q1", "q2", "dx", "dy", "r")}
