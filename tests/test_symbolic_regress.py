@@ -160,7 +160,7 @@ def test_what_the_last_round_finds_loses_the_parts_that_do_nothing():
     y = X[:, 4] / X[:, 6] ** 3 + 0.01 * np.random.default_rng(1).normal(size=len(X))
     kept = X[:, 6] > 0.5
     text = "(1.1*dx + 0.02*m2 - 0.01*q1)/(r + 0.02)**3 + 0.03"
-    found = polish([text], NAMES, X[kept], y[kept], max_complexity=35, rounds=1, processes=1)
+    found = polish([text], NAMES, X[kept], y[kept], max_complexity=35, rounds=1)
     law = [c for c in found if c.equation.free_symbols == {symbol("dx"), symbol("r")}]
     assert min(c.loss for c in law) < 0.01, [str(c.equation) for c in found]
 
@@ -215,6 +215,6 @@ def test_a_fitted_exponent_becomes_a_whole_one_where_that_costs_little():
     X = examples()
     X = X[X[:, 6] > 0.5]
     y = X[:, 4] / X[:, 6] ** 2.99 + 0.02 * np.random.default_rng(1).normal(size=len(X))
-    found = polish(["1.1*dx/r**2.97"], NAMES, X, y, max_complexity=12, rounds=1, processes=1)
+    found = polish(["1.1*dx/r**2.97"], NAMES, X, y, max_complexity=12, rounds=1)
     best = found[-1].equation
     assert sp.Pow(symbol("r"), -3) in best.atoms(sp.Pow), [str(c.equation) for c in found]
