@@ -1,13 +1,13 @@
 """Energies of a FlatHGN: recording, symmetries, rollouts, figures, and the record."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import sympy as sp
 import torch
 from hamiltonians import kinetic_energy, true_pair_energy
 from snapshots import random_snapshots
+from test_rollout import Equation
 
 from symlib import discovery
 from symlib.discovery import summary
@@ -20,7 +20,6 @@ from symlib.networks.flathgn import FlatHGN
 from symlib.networks.fresh import fresh_network
 from symlib.papers.cranmer2020.pages import energy_figures, tables
 from symlib.simulation.nbody import simulate
-from symlib.symbolic import parse_equation
 from symlib.training.presets import get_preset
 from symlib.training.recipes import bear_invariant
 
@@ -43,17 +42,6 @@ def truth(law="spring", dim=2, extra=None, own_extra=None) -> FlatHGN:
         self_energy=Energy(kinetic_energy(dim), extra=own_extra),
         pair_energy=Energy(true_pair_energy(LAWS[law], dim), extra=extra),
     )
-
-
-@dataclass
-class Equation:
-    """A stand-in for a Regression: names and sympy(), which is all that a rollout uses."""
-
-    text: str
-    names: tuple
-
-    def sympy(self) -> sp.Expr:
-        return parse_equation(self.text, self.names)
 
 
 PAIR = {2: ("m1", "m2", "q1", "q2", "dx", "dy", "r")}

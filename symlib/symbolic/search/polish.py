@@ -2,7 +2,7 @@
 
 Every equation is simplified and its constants refitted by MAE; the front's members are
 varied (`variations.py`), and what beats the front joins it. The work is spread over
-processes, and the result does not depend on how many there are.
+processes, and the result does not depend on how many run at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -95,16 +95,14 @@ def _fitted(expr: sp.Expr, names, X, y, **options) -> tuple[sp.Expr, float]:
     return form.fill(constants), loss
 
 
-def _spread(request: dict, texts: list[str], X, y, processes: int) -> list[Candidate]:
+def _spread(request: dict, texts: list[str], X, y, parts: int) -> list[Candidate]:
     """Send texts to the workers, each to the next one in turn; collect their candidates."""
-    cores = min(processes, max(1, len(texts)))
-    parts = [texts[i::cores] for i in range(cores)]
-    tasks = [(request | {"equations": part}, {"X": X, "y": y}) for part in parts if part]
-    names = request["names"]
+    split = [texts[i::parts] for i in range(parts)]
+    tasks = [(request | {"equations": part}, {"X": X, "y": y}) for part in split if part]
     found = []
-    for answer in run_workers(f"{__name__}:handle", tasks):
-        for text, loss in answer["candidates"]:
-            expr = parse_equation(text, names)
+    for candidates in run_workers(f"{__name__}:handle", tasks):
+        for text, loss in candidates:
+            expr = parse_equation(text, request["names"])
             found.append(Candidate(expr, complexity(expr), loss))
     return found
 
@@ -118,7 +116,7 @@ def polish(
     max_complexity: int,
     rounds: int,
     seed: int = 0,
-    processes: int | None = None,
+    parts: int = 2,
     step: Callable[[], None] = lambda: None,
 ) -> list[Candidate]:
     """Pareto front from an engine's equations.
@@ -129,15 +127,15 @@ def polish(
         max_complexity: more complex equations are left out.
         rounds: how often the front's members are varied; what came of it then loses parts that
             do nothing, until none is left.
-        processes: how many at once, default one per core.
+        parts: the texts are first divided into so many, and each keeps its best few equations.
+            A fixed number, or the result would depend on the machine.
         step: called after each round, for a progress display.
     """
-    processes = processes or available_cores()
     request = {"names": list(names), "max_complexity": max_complexity, "seed": seed}
     # The best few at each complexity by a short refit, then a full refit of those.
     # Engines may leave out the simplest equation of all, from which scores are counted.
     texts = [*texts, repr(float(np.median(y)))]
-    found = _spread(request | {"vary": False}, sorted(set(texts)), X, y, processes)
+    found = _spread(request | {"vary": False}, sorted(set(texts)), X, y, parts)
     step()
     current = front(found)
 
@@ -147,7 +145,7 @@ def polish(
         tried.update(fresh)
         if fresh:
             bar = [[c.complexity, c.loss] for c in current]
-            found = _spread(request | {"vary": how, "bar": bar}, fresh, X, y, processes)
+            found = _spread(request | {"vary": how, "bar": bar}, fresh, X, y, available_cores())
             current = front([*current, *found])
         return bool(fresh)
 
@@ -178,7 +176,7 @@ def _wins(level: int, loss: float, bar: np.ndarray) -> bool:
     return not len(rivals) or loss < 0.995 * rivals.min()
 
 
-def handle(request: dict, arrays: dict[str, np.ndarray]) -> dict:
+def handle(request: dict, arrays: dict[str, np.ndarray]) -> list:
     """The worker's side of `polish`."""
     names, limit = request["names"], request["max_complexity"]
     X, y = arrays["X"], arrays["y"]
@@ -187,11 +185,7 @@ def handle(request: dict, arrays: dict[str, np.ndarray]) -> dict:
     else:
         kept = _best_of_each(request["equations"], names, X, y, limit)
     full = (candidate(expr, names, X, y, starts=3, seed=request["seed"]) for expr in kept)
-    return {
-        "candidates": [
-            (equation_text(c.equation), c.loss) for c in full if c and c.complexity <= limit
-        ]
-    }
+    return [(equation_text(c.equation), c.loss) for c in full if c and c.complexity <= limit]
 
 
 def _best_of_each(texts, names, X, y, limit, per_complexity: int = 2) -> list[sp.Expr]:

@@ -160,7 +160,7 @@ def regress(
         if sides:
 
             def of_side(texts, side):
-                return clean(texts, X=few_X[side], y=few_y[side], rounds=0, processes=1)
+                return clean(texts, X=few_X[side], y=few_y[side], rounds=0, parts=1)
 
             with ThreadPoolExecutor(available_cores()) as pool:
                 high, low = pool.map(of_side, sides, (above, ~above))
