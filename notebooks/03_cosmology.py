@@ -48,7 +48,8 @@ from symlib.cosmology.catalogue import read_catalogue
 from symlib.cosmology.formulas import get_formula
 from symlib.cosmology.neighbours import features
 from symlib.cosmology.quijote import read_quijote
-from symlib.cosmology.universe.simulation import Universe, make
+from symlib.cosmology.universe import make
+from symlib.cosmology.universe.simulation import Universe
 from symlib.papers.cranmer2020.pages import halo_figures as pictures
 from symlib.papers.cranmer2020.pages import tables
 from symlib.papers.cranmer2020.study import halo_network as experiments

@@ -79,7 +79,7 @@ def walk(model: str) -> dict:
     run = discovery.fit_network(law, model, data, preset, 0, **options)
     losses = recording.prediction_losses(run.network, *data.test)
     trained = {**losses, "alpha": run.history[-1]["alpha"], "penalty": run.history[-1]["messages"]}
-    listen = record_energies if model == FLATHGN else recording.record
+    listen = record_energies if model == FLATHGN else recording.record_messages
     heard = listen(run.network, law, data.test.states)
     said = {f"1 - R², {name}": 1 - fit["kept90"] for name, fit in heard.r2().items()}
     if model != FLATHGN:

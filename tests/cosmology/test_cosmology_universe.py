@@ -13,10 +13,11 @@ from jaxpm.painting import compensate_cic
 from jaxpm.utils import power_spectrum
 
 from symlib.cosmology.catalogue import read_catalogue
+from symlib.cosmology.universe import gravity
+from symlib.cosmology.universe import simulation as universe
 from symlib.cosmology.universe.gravity import paint, pull
 from symlib.cosmology.universe.halos import find_halos, overdensity, tree_of
-from symlib.cosmology.universe.simulation import Universe, gravity, simulate
-from symlib.cosmology.universe.simulation import simulation as universe
+from symlib.cosmology.universe.simulation import Universe, simulate
 from symlib.errors import InputError
 
 DATA = Path(__file__).resolve().parents[2] / "book" / "data"
@@ -167,7 +168,7 @@ def test_importing_changes_no_setting_of_jax():
         "import jax\n"
         "names = [n for n in dir(jax.config) if n.startswith('jax_')]\n"
         "before = [getattr(jax.config, n) for n in names]\n"
-        "import symlib.cosmology.make\n"
+        "import symlib.cosmology.universe.make\n"
         "assert before == [getattr(jax.config, n) for n in names]\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=100)

@@ -134,7 +134,7 @@ def test_a_users_own_laws(dim):
 def test_a_law_from_a_file(tmp_path):
     path = tmp_path / "laws.py"
     path.write_text(
-        "from symlib import potentials\n"
+        "from symlib.laws import potentials\n"
         "LINE = potentials.PairPotential('line', lambda r, a, b: 3.0 * r, dt=0.01)\n"
     )
     assert recovered("0.7*dx/r", f"{path}:LINE", 2)
