@@ -1,6 +1,11 @@
 """What test files share: the chapters that this run executed."""
 
 import pytest
+from hypothesis import settings
+
+# A first call compiles, and a busy machine is slow.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

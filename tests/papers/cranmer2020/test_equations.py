@@ -314,7 +314,7 @@ def test_what_the_messages_say_is_what_the_messages_module_says():
     ],
 )
 def test_a_bad_argument_of_eight_stops_at_once(arguments, said, capsys, monkeypatch):
-    monkeypatch.setattr(eight_bodies.experiments, "prepare", None)
+    monkeypatch.setattr(eight_bodies.discovery, "prepare", None)
     assert cli.main(["eight", "--preset", "smoke", *arguments]) == 2
     assert said in capsys.readouterr().err
 
