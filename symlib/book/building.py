@@ -24,7 +24,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from symlib.choices import PRESETS
+from symlib import choices
 from symlib.errors import InputError, MissingEngine, UnknownChoice
 from symlib.files import ROOT, write_whole
 
@@ -144,7 +144,7 @@ def execute(
 
     root = root or find_root()
     known = chapter_names(root)
-    known("preset", preset, PRESETS)
+    choices.known("preset", preset, choices.PRESETS)
     check("spring", 2, "standard", preset, seed, engine=engine)
     wanted = known if chapters is None else list(chapters)
     for name in wanted:
