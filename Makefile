@@ -82,7 +82,7 @@ test-julia: $(READY) ## the tests of the real PySR; needs Julia
 witness: $(READY) ## write anew what each stage gives, after its version was raised
 	PYTHONPATH=tests $(BIN)/python tests/test_witness.py
 
-lint: $(READY) ## ruff, its formatter and the notebook pairs
+lint: $(READY) ## ruff, its formatter, who imports whom, types, and the notebook pairs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(MAKE) --no-print-directory agree
