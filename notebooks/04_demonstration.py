@@ -36,8 +36,8 @@ from IPython.display import Markdown
 
 from symlib import discovery as experiments
 from symlib.book.building import record_metrics, show
-from symlib.papers.cranmer2020.film import frames as film_frames
-from symlib.papers.cranmer2020.film import making as film_making
+from symlib.papers.cranmer2020.film import making
+from symlib.papers.cranmer2020.film.recording import LOOKS, record_film
 from symlib.records.reading import BOOK
 
 # An evening's work should survive a closed lid.
@@ -65,8 +65,8 @@ cache = None if preset == "ci" else experiments.default_cache()
 # messages is called the first says nothing.
 
 # %% tags=["hide-input"]
-made = film_making.read_film(BOOK / "_static" / "film" / "spring.json")
-Markdown(film_making.facts(made))
+made = making.read_film(BOOK / "_static" / "film" / "spring.json")
+Markdown(making.facts(made))
 
 # %% [markdown]
 # ## The same, now
@@ -76,7 +76,7 @@ Markdown(film_making.facts(made))
 # system out. The first looks follow each other closely, since most happens early.
 
 # %%
-recording = film_making.record_film(
+recording = record_film(
     "spring",
     2,
     "l1",
@@ -84,7 +84,7 @@ recording = film_making.record_film(
     seed,
     cache=cache,
     path=None if cache is None else cache / "film" / "chapter.npz",
-    looks=24 if preset == "ci" else film_making.LOOKS,
+    looks=24 if preset == "ci" else LOOKS,
     progress=False,
 )
 print(
@@ -93,7 +93,7 @@ print(
 )
 
 # %% tags=["hide-input"]
-show(*film_frames.history(recording))
+show(*making.history(recording))
 
 # %% [markdown]
 # *The standard deviations of the fifteen largest message components during training (left; a
@@ -102,7 +102,7 @@ show(*film_frames.history(recording))
 
 # %% tags=["hide-input"]
 middle = len(recording) // 3
-show(*film_frames.stills(recording, [0, middle, len(recording) - 1]))
+show(*making.stills(recording, [0, middle, len(recording) - 1]))
 
 # %% [markdown]
 # *Three frames: the first look, one after a third of the looks, and the last.*
@@ -132,7 +132,7 @@ record_metrics(
     "04_demonstration",
     {
         "preset": preset,
-        "components that speak": film_frames.heard(recording),
+        "components that speak": making.heard(recording),
         "r2 of the first component": float(recording.r2[-1, 0]),
         "r2 of the second component": float(recording.r2[-1, 1]),
         "test loss over trivial loss": float(recording.losses[-1])
