@@ -195,21 +195,6 @@ def bench_simulate(folder: Path | None = None) -> str:
     path = (folder or RESULTS) / "bench_simulate.json"
     if not path.exists():
         return "*This benchmark is not on record yet.*"
-    record = read_record(path)
-    rows = []
-    for law, found in record["results"].items():
-        for method in record["methods"]:
-            row = found[method]
-            errors = [f"{row[f'energy_error_{what}']:.1e}" for what in ("median", "p99")]
-            rows.append([f"{law}-{record['dim']}", method, f"{row['ms_per_system']:.2f}", *errors])
-    heads = ["law", "method", "ms per system", "energy error, median", "99th percentile"]
-    cores = record["provenance"]["hardware"]["cores"]
-    ratios = ", ".join(f"{law} {found['speedup']:.1f}" for law, found in record["results"].items())
-    lines = [
-        table(heads, rows),
-        "",
-        f"*{record['systems']} systems of {record['bodies']} bodies and {record['steps']:,} "
-        f"snapshots on {cores} cores, compilation left out; baseline: "
-        f"{record['methods']['baseline']}. Times faster: {ratios}.*",
-    ]
-    return "\n".join(lines)
+    from symlib.papers.cranmer2020.study.bench_simulate import table
+
+    return table(read_record(path))
