@@ -36,7 +36,8 @@ from IPython.display import Markdown
 
 from symlib import discovery
 from symlib.book.building import record_metrics, show
-from symlib.papers.cranmer2020.film import frames, making
+from symlib.papers.cranmer2020.film import making
+from symlib.papers.cranmer2020.film.recording import LOOKS, record_film
 from symlib.records.reading import BOOK
 
 # An evening's work should survive a closed lid.
@@ -75,7 +76,7 @@ Markdown(making.facts(made))
 # system out. The first looks follow each other closely, since most happens early.
 
 # %%
-recording = making.record_film(
+recording = record_film(
     "spring",
     2,
     "l1",
@@ -83,7 +84,7 @@ recording = making.record_film(
     seed,
     cache=cache,
     path=None if cache is None else cache / "film" / "chapter.npz",
-    looks=24 if preset == "ci" else making.LOOKS,
+    looks=24 if preset == "ci" else LOOKS,
     progress=False,
 )
 print(
@@ -92,7 +93,7 @@ print(
 )
 
 # %% tags=["hide-input"]
-show(*frames.history(recording))
+show(*making.history(recording))
 
 # %% [markdown]
 # *The standard deviations of the fifteen largest message components during training (left; a
@@ -101,7 +102,7 @@ show(*frames.history(recording))
 
 # %% tags=["hide-input"]
 middle = len(recording) // 3
-show(*frames.stills(recording, [0, middle, len(recording) - 1]))
+show(*making.stills(recording, [0, middle, len(recording) - 1]))
 
 # %% [markdown]
 # *Three frames: the first look, one after a third of the looks, and the last.*
@@ -131,7 +132,7 @@ record_metrics(
     "04_demonstration",
     {
         "preset": preset,
-        "components that speak": frames.heard(recording),
+        "components that speak": making.heard(recording),
         "r2 of the first component": float(recording.r2[-1, 0]),
         "r2 of the second component": float(recording.r2[-1, 1]),
         "test loss over trivial loss": float(recording.losses[-1])

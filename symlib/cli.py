@@ -307,7 +307,7 @@ def bench_simulate(
 
     record = simulation.bench_simulate(**({} if systems is None else {"systems": systems}))
     write_record(json, record)
-    print(simulation.format_bench(record))
+    print(simulation.table(record))
 
 
 @bench.command("training")

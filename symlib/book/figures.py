@@ -5,8 +5,6 @@ A function here takes what symlib measured and returns `(figure, alt)`; a chapte
 differ in style as well. Nothing global is changed: the style lives in a context.
 """
 
-import functools
-
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
@@ -28,17 +26,8 @@ STYLE = {
     "mathtext.fontset": "cm",
 }
 AXES = ("x", "y", "z")
-
-
-def styled(draw):
-    """Draw in the book's style, without changing anyone else's."""
-
-    @functools.wraps(draw)
-    def wrapped(*arguments, **options):
-        with mpl.rc_context(STYLE):
-            return draw(*arguments, **options)
-
-    return wrapped
+# Decorates what draws in the book's style, without changing anyone else's.
+styled = mpl.rc_context(STYLE)
 
 
 def grid(rows: int, columns: int, width: float, height: float, **options):
@@ -47,12 +36,22 @@ def grid(rows: int, columns: int, width: float, height: float, **options):
     return figure, np.atleast_1d(figure.subplots(rows, columns, **options)).ravel()
 
 
-def law_label(law, dim: int | None = None) -> str:
+def law_label(law) -> str:
     """A law's name as a figure writes it."""
     # A word is set as text; only a formula needs mathematics.
     words = law.label.removeprefix(r"\mathrm{").removesuffix("}")
-    label = words if words.isalpha() else f"${law.label}$" if law.label else law.name
-    return label if dim is None else f"{label}, {dim}D"
+    return words if words.isalpha() else f"${law.label}$" if law.label else law.name
+
+
+def square(panel, low, high, share: float) -> None:
+    """Show a square around what lies between two corners, its half side a share of their distance.
+
+    Args:
+        low, high: the corners, shape [2].
+    """
+    centre, half = (low + high) / 2, share * (high - low).max()
+    panel.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half))
+    panel.set_aspect("equal")
 
 
 @styled
@@ -105,13 +104,8 @@ def long_exposures(trajectories: dict) -> tuple[Figure, str]:
             size = 16 * np.clip(states[0, body, -1], 0.2, 8)
             x, y = states[shown, body, :2].T
             panel.scatter(x, y, s=size, color=colour, linewidths=0)
-        low = np.quantile(states[shown, :, :2], 0.01, axis=(0, 1))
-        high = np.quantile(states[shown, :, :2], 0.99, axis=(0, 1))
-        centre, half = (low + high) / 2, 0.58 * (high - low).max()
-        panel.set(
-            xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half)
-        )
-        panel.set(title=title, xlabel="$x$", aspect="equal")
+        square(panel, *np.quantile(states[shown, :, :2], [0.01, 0.99], axis=(0, 1)), 0.58)
+        panel.set(title=title, xlabel="$x$")
     for panel in panels[::2]:
         panel.set_ylabel("$y$")
     return figure, (
@@ -161,14 +155,13 @@ def spectra(records: list[dict]) -> tuple[Figure, str]:
 
 
 @styled
-def messages_and_forces(messages, quantity: str, title: str = "") -> tuple[Figure, str]:
+def messages_and_forces(messages, quantity: str) -> tuple[Figure, str]:
     """Each significant message against its best combination of true components (Figure 5)."""
     from symlib.messages.recording import linear_fit
 
     fit = linear_fit(messages.top, getattr(messages, quantity))
     figure, panels = grid(1, messages.dim, 3.5 * messages.dim, 3.5)
-    rng = np.random.default_rng(0)
-    rows = rng.permutation(len(messages.top))[:4000]
+    rows = np.random.default_rng(0).permutation(len(messages.top))[:4000]
     for k, panel in enumerate(panels):
         x, y = fit.predicted[rows, k], messages.top[rows, k]
         low, high = np.quantile(np.concatenate([x, y]), [0.005, 0.995])
@@ -182,36 +175,10 @@ def messages_and_forces(messages, quantity: str, title: str = "") -> tuple[Figur
         )
         panel.set_xlabel(f"{terms} {fit.coefficients[-1, k]:+.2f}")
         panel.set_ylabel(f"message component {k + 1}")
-    if title:
-        figure.suptitle(title)
     return figure, (
         f"Scatter plots of the {messages.dim} most significant message components against the best "
         f"linear combination of the components of the true pairwise {quantity}. R squared is "
         f"{fit.r2_all:.3f} over all points and {fit.r2_kept:.4f} without the 10% largest residuals."
-    )
-
-
-@styled
-def pareto(regression) -> tuple[Figure, str]:
-    """Error and score against complexity, with the selected equation (Figure 6)."""
-    table, chosen = regression.equations_, regression.selected
-    figure = Figure(figsize=(6.6, 4.6), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1.4, 1))
-    at = int(chosen["complexity"])
-    above.plot(table["complexity"], table["loss"], "o-", color=BLUE, ms=4, drawstyle="steps-post")
-    above.plot(
-        at, chosen["loss"], "*", color=RED, ms=15, label="selected", zorder=5, linestyle="none"
-    )
-    above.set(yscale="log", ylabel="mean absolute error")
-    above.legend()
-    below.bar(table["complexity"], table["score"], color=[
-        RED if c == at else SKY for c in table["complexity"]
-    ])  # fmt: skip
-    below.set(xlabel="complexity", ylabel="score")
-    return figure, (
-        f"Two plots over the complexity of {len(table)} equations: above, their mean absolute "
-        f"error on a logarithmic scale; below, the drop of its logarithm per unit of complexity. "
-        f"The largest drop, at complexity {at}, selects {chosen['equation']}."
     )
 
 
@@ -248,18 +215,14 @@ def rollout_paths(paths: dict[str, np.ndarray]) -> tuple[Figure, str]:
     """One system as it was and as it is predicted: title -> [steps, bodies, 6], truth first."""
     figure, panels = grid(1, len(paths), 3.0 * len(paths), 3.3, sharex=True, sharey=True)
     truth = next(iter(paths.values()))
-    low, high = truth[..., 0].min(), truth[..., 0].max()
-    bottom, top = truth[..., 1].min(), truth[..., 1].max()
-    half = 0.56 * max(high - low, top - bottom)
     for panel, (title, states) in zip(panels, paths.items(), strict=True):
         for body in range(states.shape[1]):
             colour = CYCLE[body % len(CYCLE)]
             panel.plot(*truth[:, body, :2].T, color=GREY, lw=3, alpha=0.35, solid_capstyle="round")
             panel.plot(*states[:, body, :2].T, color=colour, lw=1.2)
             panel.plot(*states[-1, body, :2], "o", color=colour, ms=4)
-        panel.set(title=title, xlabel="$x$", aspect="equal")
-        panel.set(xlim=((low + high) / 2 - half, (low + high) / 2 + half))
-        panel.set(ylim=((bottom + top) / 2 - half, (bottom + top) / 2 + half))
+        panel.set(title=title, xlabel="$x$")
+        square(panel, truth[..., :2].min(axis=(0, 1)), truth[..., :2].max(axis=(0, 1)), 0.56)
     panels[0].set_ylabel("$y$")
     return figure, (
         f"Paths of {truth.shape[1]} bodies in the plane, {', '.join(paths)}. The true paths are "

@@ -11,7 +11,7 @@ import pytest
 
 from symlib.errors import InputError
 from symlib.laws.potentials import LAWS, PairPotential
-from symlib.papers.cranmer2020.study.bench_simulate import bench_simulate, format_bench
+from symlib.papers.cranmer2020.study.bench_simulate import bench_simulate, table
 from symlib.simulation import integrator
 from symlib.simulation.nbody import TOLERANCE, energy_error, initial_conditions, simulate
 
@@ -207,9 +207,8 @@ def test_benchmark_report():
     result = json.loads(json.dumps(report))["results"]["spring"]
     ours, baseline = result["symlib"], result["baseline"]
     assert ours["energy_error_median"] < baseline["energy_error_median"]
-    assert (ours["precision"], baseline["precision"]) == ("float64", "float32")
     ratio = np.divide(baseline["ms_per_system_all"], ours["ms_per_system_all"])
     assert result["speedup"] == pytest.approx(np.median(ratio))
-    assert "times faster" in format_bench(report)
+    assert "Times faster: spring" in table(report)
     with pytest.raises(InputError, match="repeats"):
         bench_simulate(repeats=0)

@@ -1,4 +1,4 @@
-"""What training looks like from inside: snapshots of the messages for the film (appendix D).
+"""What training looks like from inside: what messages say while a network trains (appendix D).
 
 A `Recorder` is given to `symlib.training.train.train` as `watch`. Every so often it looks at the
 messages on snapshots that the network does not train on, fits the largest by the true force and
@@ -12,11 +12,16 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from symlib.choices import FLATHGN
+from symlib.discovery import check, fit_network, prepare
 from symlib.errors import InputError
 from symlib.files import whole_file
 from symlib.laws.potentials import PairPotential
 from symlib.messages.motion import network_dynamics, rollout
 from symlib.messages.recording import linear_fit, prediction_losses, record_messages
+from symlib.papers.cranmer2020.study.cells import Cell
+from symlib.records.stages import versions
+from symlib.records.study import hash_of
 from symlib.simulation import nbody
 
 SHOWN = 15  # components in the row of squares
@@ -25,7 +30,12 @@ DOTS = 400  # of their edges are drawn
 STEPS = 300  # of the test system
 TEST_SEED = 5000  # the test system is no simulation of the training set
 TOLERANCE = 1e-3
+EVERY = 50  # training steps between two chances to look
+LOOKS = 90
 FORMAT = "symlib-film-1"
+QUANTITIES = ("force", "acceleration")
+# What a recording holds of each look.
+LOOK = ("steps", "losses", "spread", "r2", "coefficients", "messages", "fitted", "paths")
 
 
 @dataclass
@@ -87,59 +97,64 @@ class Recorder:
         law: the true law.
         states, accelerations: held-out snapshots, shapes [snapshots, bodies, 2 dim + 2] and
             [snapshots, bodies, dim].
-        steps: of the training run.
+        wanted: the steps at which to look, the last of the training among them.
         about: model, preset, seed and key, as the recording has them.
         path: .npz file to keep the recording in; None keeps it in memory. What it holds of the
             same run is gone on from: a run that is repeated is the same run.
-        looks: how many.
-        every: `watch_every` of the training.
     """
 
     law: PairPotential
     states: np.ndarray
     accelerations: np.ndarray
-    steps: int
+    wanted: set[int]
     about: dict
     path: Path | None = None
-    looks: int = 90
-    every: int = 50
-    rows: list[dict] = field(default_factory=list)
+    # Each look twice: fitted by the force and by the acceleration.
+    rows: list[dict[str, dict]] = field(default_factory=list)
 
     def __post_init__(self):
-        self.states = np.asarray(self.states)[:PROBES]
-        self.accelerations = np.asarray(self.accelerations)[:PROBES]
-        self.wanted = when_to_look(self.steps, self.looks, self.every)
-        dim, bodies = self.accelerations.shape[2], self.states.shape[1]
+        self.states, self.accelerations = self.states[:PROBES], self.accelerations[:PROBES]
+        snapshots, bodies, dim = self.accelerations.shape
         self.truth = nbody.simulate(
             self.law, dim, bodies, 1, STEPS, seed=TEST_SEED + self.about["seed"], progress=False
         ).states[0]
-        edges = len(self.states) * bodies * (bodies - 1)
+        edges = snapshots * bodies * (bodies - 1)
         self.dots = np.random.default_rng(0).permutation(edges)[:DOTS]
         if self.path is not None and Path(self.path).exists():
             self._go_on()
 
+    @property
+    def reached(self) -> int:
+        """The step of the last look."""
+        return int(self.rows[-1]["force"]["steps"]) if self.rows else 0
+
     def __call__(self, step: int, network) -> None:
         """Look at the network if it is time to."""
-        if step not in self.wanted or (self.rows and step <= self.rows[-1]["steps"]):
+        if step not in self.wanted or step <= self.reached:
             return
         network.eval()
         heard = record_messages(network, self.law, self.states)
         dim = heard.dim
-        row = {"steps": step, "spread": heard.spread[:SHOWN]}
-        row["losses"] = prediction_losses(network, self.states, self.accelerations)["test_loss"]
-        for quantity in ("force", "acceleration"):
-            truth = getattr(heard, quantity)
-            alone = [linear_fit(heard.top[:, k : k + 1], truth) for k in range(dim)]
-            row[quantity] = {
-                "r2": np.array([fit.r2_kept for fit in alone]),
-                "coefficients": np.concatenate([fit.coefficients for fit in alone], axis=1),
-                "messages": heard.top[self.dots],
-                "fitted": np.concatenate([fit.predicted for fit in alone], axis=1)[self.dots],
-            }
         found = rollout(
             network_dynamics(network), self.truth[None, 0], self.law.dt, STEPS, TOLERANCE
         )
-        row["paths"] = found[0, ..., :dim].astype(np.float32)
+        seen = {
+            "steps": step,
+            "losses": prediction_losses(network, self.states, self.accelerations)["test_loss"],
+            "spread": heard.spread[:SHOWN],
+            "messages": heard.top[self.dots],
+            "paths": found[0, ..., :dim].astype(np.float32),
+        }
+        row = {}
+        for quantity in QUANTITIES:
+            truth = getattr(heard, quantity)
+            alone = [linear_fit(heard.top[:, k : k + 1], truth) for k in range(dim)]
+            row[quantity] = {
+                **seen,
+                "r2": np.array([fit.r2_kept for fit in alone]),
+                "coefficients": np.concatenate([fit.coefficients for fit in alone], axis=1),
+                "fitted": np.concatenate([fit.predicted for fit in alone], axis=1)[self.dots],
+            }
         network.train()
         self.rows.append(row)
         if self.path is not None:
@@ -153,45 +168,83 @@ class Recorder:
                 f"recording {self.path}: of another run ({before.law}-{before.dim} {before.model}, "
                 f"preset {before.preset}, seed {before.seed}); name another file or delete it"
             )
-        for k, at in enumerate(before.steps):
-            names = ("r2", "coefficients", "messages", "fitted")
-            seen = {name: getattr(before, name)[k] for name in names}
-            rest = {name: getattr(before, name)[k] for name in ("spread", "losses", "paths")}
+        for k in range(len(before)):
+            seen = {name: getattr(before, name)[k] for name in LOOK}
             # Only the better of the two quantities was kept; the other would not have won.
             other = {**seen, "r2": np.full_like(seen["r2"], -np.inf)}
-            pair = (seen, other) if before.quantity == "force" else (other, seen)
-            both = dict(zip(("force", "acceleration"), pair, strict=True))
-            self.rows.append({"steps": int(at), **rest, **both})
+            self.rows.append(dict.fromkeys(QUANTITIES, other) | {before.quantity: seen})
 
     def recording(self) -> Recording:
-        """What was seen so far.
-
-        Raises:
-            InputError: nothing was.
-        """
-        if not self.rows:
-            raise InputError("film: the training recorded no snapshots of its messages")
+        """What was seen so far."""
         last = self.rows[-1]
-        quantity = max(("force", "acceleration"), key=lambda name: last[name]["r2"].mean())
+        quantity = max(QUANTITIES, key=lambda name: last[name]["r2"].mean())
         median = np.median(self.accelerations, axis=(0, 1))
-        trivial = np.abs(self.accelerations - median).sum(axis=-1).mean()
-        stacked = {
-            name: np.stack([row[name] for row in self.rows])
-            for name in ("steps", "losses", "spread", "paths")
-        }
-        for name in ("r2", "coefficients", "messages", "fitted"):
-            stacked[name] = np.stack([row[quantity][name] for row in self.rows])
         return Recording(
             law=self.law.name,
             dim=self.accelerations.shape[2],
-            total=self.steps,
+            total=max(self.wanted),
             dt=self.law.dt,
             quantity=quantity,
-            trivial_loss=float(trivial),
+            trivial_loss=float(np.abs(self.accelerations - median).sum(axis=-1).mean()),
             truth=self.truth,
             **self.about,
-            **stacked,
+            **{name: np.stack([row[quantity][name] for row in self.rows]) for name in LOOK},
         )
+
+
+def record_film(
+    law: str,
+    dim: int = 2,
+    model: str = "l1",
+    preset="laptop",
+    seed: int = 0,
+    *,
+    path: Path | None = None,
+    cache: Path | None = None,
+    progress: bool = True,
+    looks: int = LOOKS,
+) -> Recording:
+    """Train a network and keep what its messages look like on the way.
+
+    Args:
+        law, dim, model, preset, seed: of the run, as for `symlib.discovery.discover`.
+        path: .npz file for the recording, written with every look, so that an interrupted
+            training goes on with its film; None keeps it in memory.
+        cache: folder for simulations and checkpoints.
+        progress: show what is going on.
+        looks: how many.
+
+    Raises:
+        InputError: as `symlib.discovery.check`; FlatHGN, which sends no messages; a file of
+            another run; a network that was trained to its end without being looked at.
+    """
+    found, preset = check(law, dim, model, preset, seed)
+    if model == FLATHGN:
+        raise InputError("model: flathgn sends no messages; film standard, bottleneck, l1 or kl")
+    if looks < 2:
+        raise InputError(f"looks: at least 2 are needed, got {looks!r}")
+    data = prepare(found, dim, preset, seed, cache=cache, progress=progress)
+    steps = preset.recipe_for(model).steps
+    every = min(EVERY, max(1, steps // 100))
+    key = key_of(Cell(law, dim, model, seed, preset.name))
+    about = {"model": model, "preset": preset.name, "seed": seed, "key": key}
+    wanted = when_to_look(steps, looks, every)
+    recorder = Recorder(found, data.test.states, data.test.accelerations, wanted, about, path)
+    # A finished run of the tables would be taken from the cache, and nothing seen of it.
+    apart = None if cache is None else Path(cache) / "film"
+    options = {"cache": apart, "progress": progress, "watch": recorder, "watch_every": every}
+    fit_network(found, model, data, preset, seed, **options)
+    if recorder.reached < steps:
+        raise InputError(
+            f"film: the network in {apart} was trained before and not looked at to its end; delete "
+            "it there, so that it is trained again"
+        )
+    return recorder.recording()
+
+
+def key_of(cell: Cell) -> str:
+    """What tells a run from others, and from itself under other code."""
+    return hash_of([cell.key(), versions(("simulate", "train", "listen"))])
 
 
 def write_recording(path: Path, recording: Recording) -> Path:
@@ -212,23 +265,17 @@ def read_recording(path: Path) -> Recording:
         InputError: no such file, a damaged one, or one without recorded snapshots; the message
             says how to record them.
     """
-    path = Path(path)
     how = "record one with `symlib film --law spring --model l1 --recording FILE.npz`"
-    if not path.is_file():
-        raise InputError(f"recording {path}: no such file; {how}")
     try:
         with np.load(path, allow_pickle=False) as file:
-            if str(file.get("format")) != FORMAT:
-                raise InputError(
-                    f"recording {path}: it holds no snapshots of messages taken during training; "
-                    f"a finished network has forgotten them, so train it again: {how}"
-                )
+            if str(file["format"]) != FORMAT:
+                raise ValueError(f"its format is {file['format']}")
             found = {item.name: file[item.name] for item in fields(Recording)}
+    except FileNotFoundError as error:
+        raise InputError(f"recording {path}: no such file; {how}") from error
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError(
-            f"recording {path}: not a recording of symlib film ({error}); {how}"
+            f"recording {path}: it holds no snapshots of messages taken during training ({error}), "
+            f"and a finished network has forgotten them; {how}"
         ) from error
-    plain = {name: value.item() if value.ndim == 0 else value for name, value in found.items()}
-    if len(plain["steps"]) == 0:
-        raise InputError(f"recording {path}: it holds no snapshots; {how}")
-    return Recording(**plain)
+    return Recording(**{name: v.item() if v.ndim == 0 else v for name, v in found.items()})

@@ -185,26 +185,9 @@ def bench_training(folder: Path | None = None) -> str:
     path = (folder or RESULTS) / "bench_training.json"
     if not path.exists():
         return "*This benchmark is not on record yet.*"
-    record = read_record(path)
-    rows = []
-    names = {"plain": "plain, `reference` recipe", "symlib": "symlib, `fast` recipe"}
-    for name, row in record["contestants"].items():
-        reached = row["seconds_to_goal"]
-        time = f"{reached:.0f} s" if reached else f"not within {row['seconds_run']:.0f} s"
-        speed, share = f"{row['steps_per_second']:.0f}", f"{row['share_of_peak']:.0%}"
-        rows.append([names[name], speed, row["precision"], share, time])
-    machine = record["provenance"]["hardware"]
-    least = "" if record["plain_reached_goal"] else "at least "
-    goal = f"time to R² ≥ {record['goal']}"
-    lines = [
-        table(["loop", "steps per second", "precision", "share of matrix peak", goal], rows),
-        "",
-        f"*{record['law']}-{record['dim']} {record['model']}, batch {record['batch']}, measured in "
-        f"one run on {machine['cores']} cores ({machine['processor']}): "
-        f"{record['speed_ratio']:.1f} times the steps, "
-        f"{least}{record['time_to_goal_ratio']:.0f} times sooner.*",
-    ]
-    return "\n".join(lines)
+    from symlib.papers.cranmer2020.study.bench_training import table
+
+    return table(read_record(path))
 
 
 def bench_simulate(folder: Path | None = None) -> str:
@@ -212,21 +195,6 @@ def bench_simulate(folder: Path | None = None) -> str:
     path = (folder or RESULTS) / "bench_simulate.json"
     if not path.exists():
         return "*This benchmark is not on record yet.*"
-    record = read_record(path)
-    rows = []
-    for law, found in record["results"].items():
-        for method in record["methods"]:
-            row = found[method]
-            errors = [f"{row[f'energy_error_{what}']:.1e}" for what in ("median", "p99")]
-            rows.append([f"{law}-{record['dim']}", method, f"{row['ms_per_system']:.2f}", *errors])
-    heads = ["law", "method", "ms per system", "energy error, median", "99th percentile"]
-    cores = record["provenance"]["hardware"]["cores"]
-    ratios = ", ".join(f"{law} {found['speedup']:.1f}" for law, found in record["results"].items())
-    lines = [
-        table(heads, rows),
-        "",
-        f"*{record['systems']} systems of {record['bodies']} bodies and {record['steps']:,} "
-        f"snapshots on {cores} cores, compilation left out; baseline: "
-        f"{record['methods']['baseline']}. Times faster: {ratios}.*",
-    ]
-    return "\n".join(lines)
+    from symlib.papers.cranmer2020.study.bench_simulate import table
+
+    return table(read_record(path))

@@ -10,7 +10,6 @@ A cell that is on record as it would be made now is done and is not run again (s
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from symlib import discovery
 from symlib.choices import SMOKE
@@ -24,7 +23,6 @@ from symlib.symbolic.search.budget import get_budget
 from symlib.training.presets import get_preset
 
 BODIES = 4
-KIND = "discovery"
 TABLES = {"1": TABLE_1, "3": TABLE_3, "5": TABLE_5}
 SMOKE_ROWS = (("spring", 2), ("r1", 2))
 SEEDS = {2: 3, 3: 1}  # by dimension
@@ -48,8 +46,8 @@ class Cell(Study):
     seed: int
     preset: str
 
-    kind: ClassVar[str] = KIND
-    stages: ClassVar[tuple[str, ...]] = PARTICLES
+    kind = "discovery"
+    stages = PARTICLES
 
     @property
     def name(self) -> str:
@@ -57,7 +55,6 @@ class Cell(Study):
         return f"{self.law.rsplit(':')[-1].lower()}-{self.dim}-{self.model}-{self.seed}"
 
     def path(self, folder: str | Path) -> Path:
-        """Where its record lies below `folder`."""
         return Path(folder) / self.preset / f"{self.name}.json"
 
     def inputs(self) -> list:
@@ -71,24 +68,20 @@ class Cell(Study):
         ]
 
     def command(self) -> str:
-        """What runs it anew in a checkout."""
         return (
             f"symlib cell --law {self.law} --dim {self.dim} --model {self.model} "
             f"--seed {self.seed} --preset {self.preset}"
         )
 
     def check(self, engine: str = "auto") -> None:
-        """Refuse what cannot work before any work."""
-        preset = get_preset(self.preset)
-        discovery.check(self.law, self.dim, self.model, preset, self.seed, BODIES, engine)
+        discovery.check(self.law, self.dim, self.model, self.preset, self.seed, BODIES, engine)
 
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
         """The whole road, from the law to the verdict."""
-        preset = get_preset(self.preset)
-        options = {"bodies": BODIES, "cache": cache, "progress": progress}
         found = discovery.discover(
-            self.law, self.dim, self.model, preset, self.seed, engine=engine, **options
-        )
+            self.law, self.dim, self.model, get_preset(self.preset), self.seed,
+            engine=engine, bodies=BODIES, cache=cache, progress=progress,
+        )  # fmt: skip
         return {key: value for key, value in found.record.items() if key != "provenance"}
 
     def again(self, stage: str, record: dict, **options) -> dict:
@@ -150,19 +143,22 @@ def wanted(table: str, preset: str) -> list[Cell]:
 
 def line(record: dict) -> str:
     """A record in one line."""
-    name = f"{record['law']}-{record['dim']} {record['model']} seed {record['seed']}"
-    name = f"{name}, {record['preset']}"
+    name = f"{record['law']}-{record['dim']} {record['model']}"
+    told = told_in_a_line(record, f"{name} seed {record['seed']}, {record['preset']}")
+    if "failed" in record:
+        return told
+    return f"{told}, law {'' if record['recovered'] else 'not '}recovered"
+
+
+def told_in_a_line(record: dict, name: str) -> str:
+    """What a record that has R² and losses says, or why it failed."""
     if "failed" in record:
         return f"{name}: failed, {record['failed']}"
     fits = {key: fit["kept90"] for key, fit in record["r2"].items()}
     best = max(fits, key=fits.get)
+    # A run whose network came from a cache may not know what training took.
+    took = "" if record["seconds"] is None else f", {record['seconds']:.0f} s"
     return (
         f"{name}: R² {fits[best]:.4f} ({best}), loss {record['test_loss']:.3g} of trivial "
-        f"{record['trivial_loss']:.3g}, law {'' if record['recovered'] else 'not '}recovered, "
-        f"{duration(record['seconds'])}"
+        f"{record['trivial_loss']:.3g}{took}"
     )
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds in words; a run whose network came from a cache may not know what training took."""
-    return "of unknown duration" if seconds is None else f"{seconds:.0f} s"

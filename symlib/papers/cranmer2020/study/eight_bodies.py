@@ -8,7 +8,6 @@ without a network.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -16,10 +15,10 @@ from symlib import discovery
 from symlib.choices import MESSAGE_MODELS, known
 from symlib.laws.potentials import get_law
 from symlib.messages import recording
+from symlib.papers.cranmer2020.study.cells import told_in_a_line
 from symlib.records.study import Study
 from symlib.training.presets import get_preset
 
-KIND = "eight bodies"
 LAW, DIM, BODIES = "spring", 2, 8
 SAMPLE = 400
 SPECTRUM = 15
@@ -33,11 +32,10 @@ class EightBodies(Study):
     preset: str = "laptop"
     seed: int = 0
 
-    kind: ClassVar[str] = KIND
-    stages: ClassVar[tuple[str, ...]] = ("simulate", "train", "listen")
+    kind = "eight bodies"
+    stages = ("simulate", "train", "listen")
 
     def path(self, folder: str | Path) -> Path:
-        """Where its record lies below `folder`."""
         name = f"{LAW}-{DIM}-{self.model}-{self.preset}-{self.seed}.json"
         return Path(folder) / "eight_bodies" / name
 
@@ -50,14 +48,11 @@ class EightBodies(Study):
         ]
 
     def command(self) -> str:
-        """What runs it anew in a checkout."""
         return f"symlib eight --model {self.model} --preset {self.preset} --seed {self.seed}"
 
     def check(self, engine: str = "auto") -> None:
-        """Refuse an unknown model or preset, or a negative seed."""
         known("model", self.model, MESSAGE_MODELS)
-        preset = get_preset(self.preset)
-        discovery.check(LAW, DIM, self.model, preset, self.seed, BODIES, engine)
+        discovery.check(LAW, DIM, self.model, self.preset, self.seed, BODIES, engine)
 
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
         """Train on eight bodies and listen to held-out snapshots."""
@@ -95,24 +90,22 @@ def what_they_say(heard: recording.Messages, seed: int = 0) -> dict:
     """
     r2 = heard.r2()
     quantity = max(r2, key=lambda name: r2[name]["kept90"])
-    fit = recording.linear_fit(heard.top, getattr(heard, quantity))
     rows = np.random.default_rng(seed).permutation(len(heard.top))[:SAMPLE]
-    each = []
+    components = []
     for k in range(heard.dim):
-        one = recording.linear_fit(heard.top[:, k : k + 1], getattr(heard, quantity))
-        each.append({"all": one.r2_all, "kept90": one.r2_kept})
+        fit = recording.linear_fit(heard.top[:, k : k + 1], getattr(heard, quantity))
+        components.append(
+            {
+                "r2": {"all": fit.r2_all, "kept90": fit.r2_kept},
+                "coefficients": _rounded(fit.coefficients),
+                "message": _rounded(heard.top[rows, k]),
+                "combination": _rounded(fit.predicted[rows]),
+            }
+        )
     return {
         "r2": r2,
         "quantity": quantity,
-        "components": [
-            {
-                "r2": r2_of,
-                "coefficients": _rounded(fit.coefficients[:, k]),
-                "message": _rounded(heard.top[rows, k]),
-                "combination": _rounded(fit.predicted[rows, k]),
-            }
-            for k, r2_of in enumerate(each)
-        ],
+        "components": components,
         "spectrum": _rounded(heard.spread[:SPECTRUM]),
         "importance": _rounded(heard.importance[:SPECTRUM]),
     }
@@ -121,15 +114,7 @@ def what_they_say(heard: recording.Messages, seed: int = 0) -> dict:
 def line(record: dict) -> str:
     """A record in one line."""
     name = f"{LAW}-{DIM}, {BODIES} bodies, {record['model']} seed {record['seed']}"
-    name = f"{name}, {record['preset']}"
-    if "failed" in record:
-        return f"{name}: failed, {record['failed']}"
-    fit = record["r2"][record["quantity"]]
-    return (
-        f"{name}: R² {fit['kept90']:.4f} ({record['quantity']}, kept 90%), loss "
-        f"{record['test_loss']:.3g} of trivial {record['trivial_loss']:.3g}, "
-        f"{record['seconds']:.0f} s"
-    )
+    return told_in_a_line(record, f"{name}, {record['preset']}")
 
 
 def _rounded(values) -> list[float]:

@@ -7,14 +7,15 @@ beside its count of finished cells stands an estimate of the time left.
 
 import contextlib
 import importlib.util
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
 
 from symlib.errors import InputError
 from symlib.files import ROOT
@@ -54,6 +55,9 @@ def run_grid(
 
     if importlib.util.find_spec("snakemake") is None:
         raise InputError("snakemake is not installed: pip install 'symlib[grid]'")
+    import psutil  # Snakemake needs it as well
+    import torch
+
     cells = wanted(table, preset)
     work = (work or ROOT / "_build" / "grid").resolve()
     out = (out or default_folder(preset_of_grid(preset))).resolve()
@@ -64,23 +68,25 @@ def run_grid(
         "out": out,
         "cache": (cache or ROOT / "_build" / "cache").resolve(),
         "retry": int(retry),
-        "gpus": (gpus := _gpus()),
+        # One where there is any: cells on one machine would all take the first.
+        "gpus": (gpus := int(torch.cuda.is_available())),
     }
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     words += ["--workflow-profile", str(ROOT / "profiles" / "default")]
-    words += ["--directory", str(work), "--cores", str(jobs or _cores())]
-    words += ["--resources", f"mem_mb={_memory()}", f"gpu={gpus}"]
-    # A killed Snakemake leaves its lock behind; ours goes with the process that holds it.
+    words += ["--directory", str(work), "--cores", str(jobs or "all")]
+    memory = psutil.virtual_memory().total // 10**6
+    words += ["--resources", f"mem_mb={memory}", f"gpu={gpus}"]
+    # A killed Snakemake leaves its lock behind; ours goes with this process.
     words += ["--nolock", "--config", *(f"{key}={value}" for key, value in config.items())]
     # One seed of every cell says more than three of some.
     words += ["--prioritize", *(str(cell.path(out)) for cell in cells if not cell.seed)]
     words += ["--dry-run"] if dry_run else ["--quiet", "host", "rules", "reason"]
-    before = signal.signal(signal.SIGTERM, _terminated)
+    work.mkdir(parents=True, exist_ok=True)
     try:
-        with _alone(work) as lock:
-            return _follow(words, lock)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        with FileLock(work / "lock", timeout=0):
+            return _follow(words)
+    except Timeout as error:
+        raise InputError("a grid is running in this checkout already; wait for it") from error
 
 
 def time_left(done: int, total: int, seconds: float) -> str:
@@ -89,26 +95,27 @@ def time_left(done: int, total: int, seconds: float) -> str:
     Args:
         done, total: cells; seconds: since the start.
     """
-    left = seconds / done * (total - done)
-    if left < 90:
-        rest = f"{left:.0f} s"
-    elif left < 5400:
-        rest = f"{left / 60:.0f} min"
-    else:
-        rest = f"{left / 3600:.1f} h"
-    return f"{done} of {total} cells done" + (f", about {rest} left" if done < total else "")
+    left = tqdm.format_interval(seconds / done * (total - done))
+    return f"{done} of {total} cells done" + (f", about {left} left" if done < total else "")
 
 
-def _follow(words: list[str], lock: int) -> int:
-    began = time.monotonic()
+def _follow(words: list[str]) -> int:
+    import psutil
+
+    began, status = time.monotonic(), []
     with subprocess.Popen(
-        words,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        pass_fds=[lock],
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
+
+        def end(*_):
+            """Be to Snakemake and its cells what Ctrl-C, which reaches them all, would be."""
+            status.append(143)
+            snakemake = psutil.Process(process.pid)
+            for one in [*snakemake.children(recursive=True), snakemake]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.send_signal(signal.SIGINT)
+
+        before = signal.signal(signal.SIGTERM, end)
         try:
             for text in process.stdout:
                 print(text, end="", flush=True)
@@ -118,55 +125,9 @@ def _follow(words: list[str], lock: int) -> int:
                 if done < total:
                     left = time_left(done, total - 1, time.monotonic() - began)
                     print(f">>> {left}", flush=True)
-        except (KeyboardInterrupt, SystemExit) as stop:
-            # Ctrl-C has reached Snakemake and its cells as well; `kill` has not.
-            if isinstance(stop, SystemExit):
-                _interrupt(process.pid)
+        except KeyboardInterrupt:
             print(process.stdout.read(), end="", flush=True)
             raise
-    return process.returncode
-
-
-def _interrupt(root: int) -> None:
-    """Ctrl-C for a process and everything below it."""
-    import psutil
-
-    with contextlib.suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(root)
-        for process in [*parent.children(recursive=True), parent]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGINT)
-
-
-def _terminated(*_) -> None:
-    raise SystemExit(143)
-
-
-@contextlib.contextmanager
-def _alone(work: Path) -> Iterator[int]:
-    """Keep a second grid out for as long as this process or its Snakemake lives."""
-    import fcntl
-
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError("a grid is running in this checkout already; wait for it") from error
-        yield file.fileno()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def _memory() -> int:
-    """Physical memory in MB."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6
-
-
-def _gpus() -> int:
-    """One where there is any: cells on one machine would all take the first."""
-    import torch
-
-    return int(torch.cuda.is_available())
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    return status[0] if status else process.returncode

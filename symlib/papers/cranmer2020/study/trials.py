@@ -12,7 +12,6 @@ at the preset `laptop`, leave theirs under book/results/steps.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 
@@ -21,13 +20,13 @@ from symlib.errors import UnknownChoice
 from symlib.laws.potentials import get_law
 from symlib.messages.recording import prediction_losses, record_messages
 from symlib.networks.graphs import snapshot_graphs
+from symlib.papers.cranmer2020.study.cells import told_in_a_line
 from symlib.records.reading import read_records
 from symlib.records.study import FRESH, Study
 from symlib.training.presets import OneRecipe, Preset, get_preset
 from symlib.training.recipes import REFERENCE, Recipe
 from symlib.training.sparsity import speaking
 
-KIND = "trial"
 COMPONENTS = 15  # of the spectrum, as in the paper's video
 # What is tried, one after the other: each of a kind of model's own difficulties.
 SETTINGS = (
@@ -43,83 +42,47 @@ STEPS_SETTINGS = tuple((law, 2, "bottleneck") for law in ("spring", "r1", "disco
 
 
 def _reference(recipe: Recipe) -> Recipe:
-    same = {"steps": recipe.steps, "compiled": recipe.compiled, "precision": recipe.precision}
+    same = {name: getattr(recipe, name) for name in ("steps", "compiled", "precision")}
     return replace(REFERENCE, **same)
 
 
-# Name, what a reader sees, the change, and the models for which it is one.
+def _times(factor: float, **changes):
+    return lambda recipe: replace(recipe, steps=int(factor * recipe.steps), **changes)
+
+
+# Name, what a reader sees, the fields that change, and the models for which it is a change.
 EVERY, SPARSE = ("bottleneck", "l1", "kl"), ("l1", "kl")
 TRIALS = {
-    "fast": ("the recipe as it is", lambda recipe: recipe, EVERY),
+    "fast": ("the recipe as it is", {}, EVERY),
     "reference": ("the paper's recipe, as many steps", _reference, EVERY),
-    "not-invariant": (
-        "not born translation invariant",
-        lambda recipe: replace(recipe, born_invariant=False),
-        EVERY,
-    ),
-    "not-blind": (
-        "never blind to mass, velocity and charge",
-        lambda recipe: replace(recipe, blind_until=0.0),
-        EVERY,
-    ),
-    "encounters-first": (
-        "close encounters from the start",
-        lambda recipe: replace(recipe, calm_start=1.0),
-        EVERY,
-    ),
+    "not-invariant": ("not born translation invariant", {"born_invariant": False}, EVERY),
+    "not-blind": ("never blind to mass, velocity and charge", {"blind_until": 0.0}, EVERY),
+    "encounters-first": ("close encounters from the start", {"calm_start": 1.0}, EVERY),
     "half-rate": (
         "half the learning rate",
         lambda recipe: replace(recipe, learning_rate=recipe.learning_rate / 2),
         EVERY,
     ),
-    "alpha-constant": (
-        "α₁ at its final value from the start",
-        lambda recipe: replace(recipe, alpha_start=1.0),
-        SPARSE,
-    ),
+    "alpha-constant": ("α₁ at its final value from the start", {"alpha_start": 1.0}, SPARSE),
     "alpha-other-side": (
         "α₁ from the other side",
         lambda recipe: replace(recipe, alpha_start=1 / recipe.alpha_start),
         SPARSE,
     ),
-    "alpha-high-at-once": (
-        "α₁ high from the first step",
-        lambda recipe: replace(recipe, alpha_rise=0.0),
-        ("l1",),
-    ),
+    "alpha-high-at-once": ("α₁ high from the first step", {"alpha_rise": 0.0}, ("l1",)),
     "alpha-at-half": (
         "α₁ at its final value from half of the steps on",
-        lambda recipe: replace(recipe, alpha_until=0.5),
+        {"alpha_until": 0.5},
         ("kl",),
     ),
-    "not-turned": (
-        "messages neither turned nor silenced",
-        lambda recipe: replace(recipe, turn_every=0),
-        SPARSE,
-    ),
-    "not-silenced": (
-        "messages turned but not silenced",
-        lambda recipe: replace(recipe, silence_below=0.0),
-        SPARSE,
-    ),
-    "quarter-steps": (
-        "a quarter of the steps",
-        lambda recipe: replace(recipe, steps=recipe.steps // 4),
-        (),
-    ),
-    "four-times-steps": (
-        "four times the steps",
-        lambda recipe: replace(recipe, steps=4 * recipe.steps),
-        (),
-    ),
-    "float32-late": (
-        "the last third of the steps in float32",
-        lambda recipe: replace(recipe, float32_from=2 / 3),
-        (),
-    ),
+    "not-turned": ("messages neither turned nor silenced", {"turn_every": 0}, SPARSE),
+    "not-silenced": ("messages turned but not silenced", {"silence_below": 0.0}, SPARSE),
+    "quarter-steps": ("a quarter of the steps", _times(0.25), ()),
+    "four-times-steps": ("four times the steps", _times(4), ()),
+    "float32-late": ("the last third of the steps in float32", {"float32_from": 2 / 3}, ()),
     "four-times-float32-late": (
         "four times the steps, the last third in float32",
-        lambda recipe: replace(recipe, steps=4 * recipe.steps, float32_from=2 / 3),
+        _times(4, float32_from=2 / 3),
         (),
     ),
 }
@@ -143,21 +106,20 @@ class Trial(Study):
     seed: int
     preset: str = "ci"
 
-    kind: ClassVar[str] = KIND
-    stages: ClassVar[tuple[str, ...]] = ("simulate", "train", "listen")
+    kind = "trial"
+    stages = ("simulate", "train", "listen")
 
     def __post_init__(self):
         if self.trial not in TRIALS:
             raise UnknownChoice("trial", self.trial, TRIALS)
 
     def path(self, folder: str | Path) -> Path:
-        """Where its record lies."""
-        name = f"{self.law}-{self.dim}-{self.model}-{self.trial}-{self.seed}.json"
-        return Path(folder) / name
+        return Path(folder) / f"{self.law}-{self.dim}-{self.model}-{self.trial}-{self.seed}.json"
 
     def recipe(self) -> Recipe:
         """The preset's recipe with the change made."""
-        return TRIALS[self.trial][1](get_preset(self.preset).recipe_for(self.model))
+        recipe, change = get_preset(self.preset).recipe_for(self.model), TRIALS[self.trial][1]
+        return change(recipe) if callable(change) else replace(recipe, **change)
 
     def inputs(self) -> list:
         """The law, the sizes, the changed recipe and the seed."""
@@ -173,13 +135,12 @@ class Trial(Study):
         return f"symlib bench {kind} --preset {self.preset} --seeds {self.seed + 1}"
 
     def check(self, engine: str = "auto") -> None:
-        """Refuse an unknown law or model."""
         check(self.law, self.dim, self.model, self.preset, self.seed)
 
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
         """Train once, and listen."""
-        law, preset, options = get_law(self.law), self._preset(), {"cache": cache}
-        options["progress"] = progress
+        law, preset = get_law(self.law), self._preset()
+        options = {"cache": cache, "progress": progress}
         data = prepare(law, self.dim, preset, self.seed, **options)
         run = fit_network(law, self.model, data, preset, self.seed, **options)
         heard = record_messages(run.network, law, data.test.states)
@@ -253,13 +214,5 @@ def read_trials(folder: Path) -> tuple[list[dict], list[str]]:
 
 def line(found: dict) -> str:
     """A record in one line."""
-    name = f"{found['law']}-{found['dim']} {found['model']} {found['trial']} seed {found['seed']}"
-    if "failed" in found:
-        return f"{name}: failed, {found['failed']}"
-    fits = {what: fit["kept90"] for what, fit in found["r2"].items()}
-    best = max(fits, key=fits.get)
-    return (
-        f"{name}: "
-        f"R² {fits[best]:.4f} ({best}), loss {found['test_loss']:.3g}, "
-        f"{found['training_seconds']:.0f} s"
-    )
+    name = f"{found['law']}-{found['dim']} {found['model']} {found['trial']}"
+    return told_in_a_line(found, f"{name} seed {found['seed']}")
