@@ -15,8 +15,8 @@ from symlib.book.figures import AXES, BLUE, CYCLE, GREY, ORANGE, STYLE, law_labe
 from symlib.errors import InputError
 from symlib.files import whole_file
 from symlib.laws.potentials import LAWS
+from symlib.papers.cranmer2020.data import MODEL_NAMES
 from symlib.papers.cranmer2020.film.recording import Recording
-from symlib.papers.cranmer2020.pages.scoreboard_tables import MODELS
 
 FPS = 12
 HOLD = 18  # frames on the last look before the test system moves
@@ -106,7 +106,7 @@ class Frames:
     def _heading(self, figure, look: int) -> None:
         film = self.film
         share = film.steps[look] / film.steps[-1]
-        who = f"{self.label}, {film.dim}D: {MODELS[film.model]} messages"
+        who = f"{self.label}, {film.dim}D: {MODEL_NAMES[film.model]} messages"
         figure.text(0.04, 0.93, f"{who} learn the {film.quantity}", fontsize=18, weight="bold")
         figure.text(0.985, 0.935, f"step {int(film.steps[look]):,} of {int(film.steps[-1]):,}",
                     ha="right", fontsize=14, color="#444444")  # fmt: skip
