@@ -42,6 +42,7 @@ from symlib.book import figures
 from symlib.book.building import record_metrics, show
 from symlib.book.interactive import show_pareto
 from symlib.book.markdown import front
+from symlib.choices import MESSAGE_MODELS
 from symlib.laws.potentials import LAWS
 from symlib.messages import motion, recording
 from symlib.papers.cranmer2020.pages import tables
@@ -215,7 +216,7 @@ search = {
     "progress": False,
 }
 found = recording.regress_message(run.network, data.train.states, **search)
-Markdown(front(found))
+Markdown(front(found.rows(), found.selected["complexity"]))
 
 # %% tags=["hide-input"]
 show_pareto(found)
@@ -317,16 +318,13 @@ if preset != "ci":
         for name in ("spring", "r1")
         for model in ("bottleneck", "l1")
     ]
+    unread = []
 else:
-    longer = None
-Markdown(tables.discoveries(longer))
+    longer, unread = tables.on_record(*MESSAGE_MODELS)
+Markdown(tables.discoveries(longer, unread))
 
 # %% tags=["hide-input"]
-sparse = [
-    record
-    for record in longer or tables.on_record("l1")
-    if record["model"] == "l1"
-]
+sparse = [record for record in longer if record["model"] == "l1"]
 show(*figures.spectra(sparse))
 
 # %% [markdown]

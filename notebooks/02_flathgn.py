@@ -158,7 +158,7 @@ pair, own = energy_reading.regress_energies(
     budget=work.budget,
     progress=False,
 )
-Markdown(front(pair))
+Markdown(front(pair.rows(), pair.selected["complexity"]))
 
 # %% tags=["hide-input"]
 verdicts = {
@@ -251,14 +251,14 @@ if preset != "ci":
         for name in LAWS
         for dim in (2, 3)
     ]
+    unread = []
 else:
-    column = None
-Markdown(tables.flathgn(column))
+    column, unread = tables.on_record("flathgn")
+Markdown(tables.flathgn(column, unread))
 
 # %% tags=["hide-input"]
-measured = energy_figures.column_rows(column or tables.on_record("flathgn"))
-if measured:
-    show(*energy_figures.table_3_column(measured))
+if column:
+    show(*energy_figures.table_3_column(column))
 
 # %% [markdown]
 # *Test losses of FlatHGN. The figures of `charge` and `r2` are ruled by a few close encounters and

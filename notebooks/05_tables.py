@@ -36,22 +36,18 @@ engine = "auto"
 from IPython.display import Markdown
 
 from symlib.book.building import record_metrics, show
-from symlib.papers.cranmer2020.pages import (
-    goals,
-    scoreboard,
-    scoreboard_figures,
-    scoreboard_tables,
-)
+from symlib.papers.cranmer2020.pages import runs, scoreboard
 
 # %%
 board = scoreboard.read_board()
-Markdown(scoreboard_tables.totals(board))
+Markdown(scoreboard.totals(board))
 
 # %% tags=["hide-input"]
-show(*scoreboard_figures.squares(board))
+show(*scoreboard.squares(board))
 
 # %% [markdown]
-# *Every cell of tables 1, 3 and 5 against the paper.*
+# *Every cell of tables 1, 3 and 5 against the paper; the last row of the table above is about
+# another reproduction, where table 1 has been run here.*
 #
 # ## What we set out to reach
 #
@@ -59,7 +55,7 @@ show(*scoreboard_figures.squares(board))
 # KL.
 
 # %% tags=["hide-input"]
-Markdown(goals.goals_table(board))
+Markdown(scoreboard.goals_table(board))
 
 # %% [markdown]
 # Behind a loss that was missed, the number of models that missed it; {doc}`07_training` looks for
@@ -95,10 +91,10 @@ Markdown(goals.goals_table(board))
 # may be what leaves little else for the largest components to say.
 
 # %% tags=["hide-input"]
-Markdown(scoreboard_tables.by_model(board, "1"))
+Markdown(scoreboard.by_model(board, "1"))
 
 # %% tags=["hide-input"]
-Markdown(scoreboard_tables.table_1(board))
+Markdown(scoreboard.cells(board, "1"))
 
 # %% [markdown]
 # ## Table 3: how well does it predict?
@@ -109,10 +105,10 @@ Markdown(scoreboard_tables.table_1(board))
 # predictor which always says the median.
 
 # %% tags=["hide-input"]
-Markdown(scoreboard_tables.by_model(board, "3"))
+Markdown(scoreboard.by_model(board, "3"))
 
 # %% tags=["hide-input"]
-Markdown(scoreboard_tables.table_3(board))
+Markdown(scoreboard.cells(board, "3"))
 
 # %% [markdown]
 # ## Table 5: was the law recovered?
@@ -127,10 +123,10 @@ Markdown(scoreboard_tables.table_3(board))
 # what becomes of it otherwise.
 
 # %% tags=["hide-input"]
-Markdown(scoreboard_tables.by_model(board, "5"))
+Markdown(scoreboard.by_model(board, "5"))
 
 # %% tags=["hide-input"]
-Markdown(scoreboard_tables.table_5(board))
+Markdown(scoreboard.cells(board, "5"))
 
 # %% [markdown]
 # ## Table 6: dark matter
@@ -141,13 +137,13 @@ Markdown(scoreboard_tables.table_5(board))
 # {doc}`The cosmology chapter <03_cosmology>` has the formulas.
 
 # %% tags=["hide-input"]
-Markdown(scoreboard_tables.table_6(board))
+Markdown(scoreboard.cells(board, "6"))
 
 # %% [markdown]
 # ## The records behind it
 
 # %% tags=["hide-input"]
-Markdown(scoreboard_tables.notes(board))
+Markdown(runs.notes(board.runs, board.problems))
 
 # %% [markdown]
 # ## Summary
@@ -161,7 +157,7 @@ Markdown(scoreboard_tables.notes(board))
 
 # %% tags=["remove-cell"]
 metrics = {"unreadable records": len(board.problems)}
-for table in scoreboard_tables.TITLES:
+for table in scoreboard.TITLES:
     entries = board.table(table)
     missing = board.count(table, scoreboard.MISSING)
     metrics[f"table {table}: cells"] = len(entries)

@@ -32,11 +32,15 @@ seed = 0
 engine = "auto"
 
 # %% tags=["hide-input"]
+import pandas as pd
 from IPython.display import Markdown
 
 from symlib.book.building import record_metrics, show
-from symlib.papers.cranmer2020.pages import steps_figures, tables, trial_tables
+from symlib.papers.cranmer2020.pages import runs, tables, training
 from symlib.training.presets import get_preset
+
+trials, problems = training.on_record("trials")
+steps, more = training.on_record("steps")
 
 # %% [markdown]
 # ## What stays as the paper has it
@@ -110,16 +114,17 @@ Markdown(tables.bench_training())
 # messages against force or acceleration, whichever fits better, over the kept 90%; a component
 # speaks when its standard deviation is at least a tenth of the largest; the loss on the test set is
 # compared with that of the predictor which always says the median. Where messages have a price, one
-# column adds it, $\alpha_1$ at its final value, less what silent messages would pay.
+# column adds it, $\alpha_1$ at its final value, less what silent messages would pay. A dagger
+# marks records of an earlier version of the code or of the recipe.
 
 # %% tags=["hide-input"]
-show(*trial_tables.trial_figure())
+show(*training.trial_figure(trials))
 
 # %% [markdown]
 # *What is lost, $1 - R^2$, by each change to the recipe; a dot is one seed.*
 
 # %% tags=["hide-input"]
-Markdown(trial_tables.all_trials())
+Markdown(training.all_trials(trials))
 
 # %% [markdown]
 # Starting from differences of positions stands out in every setting. Saying only what the other
@@ -150,13 +155,13 @@ Markdown(trial_tables.all_trials())
 # many; and with products of matrices in float32 in the last third:
 
 # %% tags=["hide-input"]
-show(*steps_figures.steps_figure())
+show(*training.steps_figure(steps))
 
 # %% [markdown]
 # *Test loss of the bottleneck model against training steps; less is better.*
 
 # %% tags=["hide-input"]
-Markdown(steps_figures.steps_table())
+Markdown(training.steps_table(steps))
 
 # %% [markdown]
 # Either helps, and neither alone is enough: more steps everywhere, float32 least on the
@@ -167,7 +172,13 @@ Markdown(steps_figures.steps_table())
 # ## The recipe, in numbers
 
 # %% tags=["hide-input"]
-Markdown(trial_tables.recipe_table(get_preset("laptop")))
+Markdown(training.recipe_table(get_preset("laptop")))
+
+# %% [markdown]
+# ## The records behind it
+
+# %% tags=["hide-input"]
+Markdown(runs.notes(pd.concat([trials, steps]), problems + more))
 
 # %% [markdown]
 # ## Summary
@@ -181,18 +192,12 @@ Markdown(trial_tables.recipe_table(get_preset("laptop")))
 # Works cited are listed under {doc}`../book/references`.
 
 # %% tags=["remove-cell"]
-groups, problems = trial_tables.trials_on_record()
-lengths, more = steps_figures.steps_on_record()
 record_metrics(
     "07_training",
     {
         "unreadable records": len(problems + more),
-        "lengths of training on record": sum(map(len, lengths.values())),
-        "settings on record": len(groups),
-        "trials on record": sum(
-            len(records)
-            for group in groups.values()
-            for records in group.values()
-        ),
+        "lengths of training on record": len(steps),
+        "settings on record": trials.groupby(runs.CELL).ngroups,
+        "trials on record": len(trials),
     },
 )

@@ -69,8 +69,7 @@ class ScoreboardTotals(Written):
     """The totals of the scoreboard."""
 
     def markdown(self) -> str:
-        from symlib.papers.cranmer2020.pages.scoreboard import read_board
-        from symlib.papers.cranmer2020.pages.scoreboard_tables import totals
+        from symlib.papers.cranmer2020.pages.scoreboard import read_board, totals
 
         return totals(read_board())
 

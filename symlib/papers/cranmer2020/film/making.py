@@ -24,6 +24,7 @@ from symlib.book.figures import AXES, BLUE, CYCLE, GREY, ORANGE, STYLE, law_labe
 from symlib.book.markdown import table
 from symlib.errors import InputError
 from symlib.laws.potentials import LAWS
+from symlib.papers.cranmer2020.data import MODEL_NAMES
 from symlib.papers.cranmer2020.film.recording import (
     LOOKS,
     Recording,
@@ -31,7 +32,6 @@ from symlib.papers.cranmer2020.film.recording import (
     read_recording,
     record_film,
 )
-from symlib.papers.cranmer2020.pages.scoreboard_tables import MODELS
 from symlib.papers.cranmer2020.study.cells import Cell
 from symlib.records.record import plain, provenance, read_record, write_record
 from symlib.training.presets import get_preset
@@ -115,7 +115,7 @@ class Frames:
     def _heading(self, figure, look: int) -> None:
         film = self.film
         now, end = int(film.steps[look]), int(film.steps[-1])
-        who = f"{self.label}, {film.dim}D: {MODELS[film.model]} messages"
+        who = f"{self.label}, {film.dim}D: {MODEL_NAMES[film.model]} messages"
         figure.text(0.04, 0.93, f"{who} learn the {film.quantity}", fontsize=18, weight="bold")
         figure.text(0.985, 0.935, f"step {now:,} of {end:,}", ha="right", fontsize=14, color=INK)
         bar = figure.add_axes((0.64, 0.905, 0.345, 0.012))

@@ -1,4 +1,4 @@
-"""Figures of the FlatHGN chapter, each with the text that stands for it (see `figures.py`)."""
+"""Figures of the FlatHGN chapter, each with the text that stands for it."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -6,6 +6,8 @@ from matplotlib.figure import Figure
 from symlib.book.figures import BLACK, BLUE, GREEN, GREY, ORANGE, RED, SKY, grid, styled
 from symlib.messages.energies import Energies
 from symlib.papers.cranmer2020.data import TABLE_3, cell_name
+from symlib.papers.cranmer2020.pages.equation_figures import centred
+from symlib.papers.cranmer2020.pages.runs import frame
 
 # Truth first; line styles differ as well, for print and for the colour-blind.
 LOOKS = {
@@ -14,10 +16,11 @@ LOOKS = {
     "FlatHGN": (BLUE, "-"),
     "equation": (GREEN, "-."),
 }
+_DOTS = {"linewidths": 0, "rasterized": True}
 
 
 @styled
-def energies_and_truth(energies: Energies, label: str = "") -> tuple[Figure, str]:
+def energies_and_truth(energies: Energies, label: str = "truth") -> tuple[Figure, str]:
     """Pair energy against distance and self energy against kinetic energy.
 
     Args:
@@ -27,27 +30,24 @@ def energies_and_truth(energies: Energies, label: str = "") -> tuple[Figure, str
     """
     figure, (left, right) = grid(1, 2, 8.0, 3.5)
     rows = np.random.default_rng(0).permutation(len(energies.pair))[:3000]
-    r = energies.pair_inputs[rows, -1]
-    potential = energies.potential
-    middle = np.median(energies.pair - potential)
-    left.scatter(r, energies.pair[rows] - middle, s=5, color=SKY, alpha=0.5, linewidths=0,
-                 label="learned", rasterized=True)  # fmt: skip
+    r, potential = energies.pair_inputs[rows, -1], energies.potential
+    pair = energies.pair - np.median(energies.pair - potential)
+    left.scatter(r, pair[rows], s=5, color=SKY, alpha=0.5, label="learned", **_DOTS)
     order = np.argsort(r)
-    left.plot(r[order], potential[rows][order], color=BLACK, lw=1.2, label=label or "truth")
+    left.plot(r[order], potential[rows][order], color=BLACK, lw=1.2, label=label)
     top = np.quantile(potential, 0.99)
-    left.set(xlabel="distance $r$", ylabel="pair energy (less a constant)",
-             xlim=(0, np.quantile(r, 0.995)),
-             ylim=(min(0, potential.min()) - 0.06 * top, 1.06 * top))  # fmt: skip
+    left.set(
+        xlim=(0, np.quantile(r, 0.995)), ylim=(min(0, potential.min()) - 0.06 * top, 1.06 * top)
+    )
+    left.set(xlabel="distance $r$", ylabel="pair energy (less a constant)")
     left.legend()
-    mass, momentum = energies.own_inputs[:, 0], energies.own_inputs[:, -1]
-    kinetic = momentum**2 / (2 * mass)
+    kinetic = energies.own_inputs[:, -1] ** 2 / (2 * energies.own_inputs[:, 0])
     rows = np.random.default_rng(1).permutation(len(kinetic))[:3000]
     top = np.quantile(kinetic, 0.99)
     right.plot([0, top], [0, top], color=GREY, lw=1, zorder=0)
-    right.scatter(kinetic[rows], energies.own[rows], s=5, color=BLUE, alpha=0.4, linewidths=0,
-                  rasterized=True)  # fmt: skip
-    right.set(xlabel="$p^2 / 2m$", ylabel="self energy (from rest)",
-              xlim=(0, top), ylim=(-0.04 * top, 1.04 * top))  # fmt: skip
+    right.scatter(kinetic[rows], energies.own[rows], s=5, color=BLUE, alpha=0.4, **_DOTS)
+    right.set(xlabel="$p^2 / 2m$", ylabel="self energy (from rest)")
+    right.set(xlim=(0, top), ylim=(-0.04 * top, 1.04 * top))
     r2 = energies.r2()
     return figure, (
         "Left: the learned energy of each pair against its distance, with the true potential as a "
@@ -73,84 +73,60 @@ def long_rollouts(
     figure = Figure(figsize=(9.2, 5.6), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(1, 1.15))
     panels = above.subplots(1, len(paths), sharex=True, sharey=True)
-    truth = paths["truth"]
-    dim = (truth.shape[-1] - 2) // 2
-    # Distances from the centre of mass: where the whole system drifts to is not of interest.
-    portraits = {kind: _portrait(states, dim) for kind, states in paths.items()}
-    wide = 1.25 * np.abs(portraits["truth"]).max(axis=0)
+    bodies, dim = paths["truth"].shape[1], paths["truth"].shape[2] // 2 - 1
+    # Where the whole system drifts to is not of interest.
+    portraits = {kind: centred(states)[:, 0, [0, dim]] for kind, states in paths.items()}
+    wide, high = 1.25 * np.abs(portraits["truth"]).max(axis=0)
     for panel, (kind, orbit) in zip(panels, portraits.items(), strict=True):
         panel.plot(*orbit.T, color=LOOKS[kind][0], lw=0.35, alpha=0.8)
-        panel.set(title=kind, xlabel="$x_1$", xlim=(-wide[0], wide[0]), ylim=(-wide[1], wide[1]))
+        panel.set(title=kind, xlabel="$x_1$", xlim=(-wide, wide), ylim=(-high, high))
     panels[0].set_ylabel(r"$\dot{x}_1$")
-    panel = below.subplots()
+    panel, ends = below.subplots(), []
     panel.axvspan(0, horizon, color=GREY, alpha=0.2, lw=0)
-    panel.text(horizon, 0.93, " length of a training simulation",
-               transform=panel.get_xaxis_transform(), color="#555555", fontsize=9)  # fmt: skip
-    ends = []
+    where = {"transform": panel.get_xaxis_transform(), "color": "#555555", "fontsize": 9}
+    panel.text(horizon, 0.93, " length of a training simulation", **where)
     for kind, drift in drifts.items():
         colour, line = LOOKS[kind]
         middle = np.nanmedian(drift, axis=0)
-        panel.plot(times[1:], np.maximum(middle[1:], 1e-12), color=colour, ls=line, lw=1.1,
-                   label=kind)  # fmt: skip
+        seen = np.maximum(middle[1:], 1e-12)
+        panel.plot(times[1:], seen, color=colour, ls=line, lw=1.1, label=kind)
         ends.append(f"{kind} {middle[-1]:.2g}")
-    panel.set(yscale="log", xlabel="time", ylabel="energy error / kinetic energy",
-              xlim=(0, times[-1]))  # fmt: skip
-    panel.set_ylim(1e-10, 3.0)
+    panel.set(xlabel="time", ylabel="energy error / kinetic energy")
+    panel.set(yscale="log", xlim=(0, times[-1]), ylim=(1e-10, 3.0))
     panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure, (
-        f"Above: velocity against position of one of {truth.shape[1]} bodies over a time of "
+        f"Above: velocity against position of one of {bodies} bodies over a time of "
         f"{times[-1]:.0f}, for {', '.join(paths)}. Below: the error of the energy against time on "
         f"a logarithmic scale, median over {len(next(iter(drifts.values())))} systems; at the end: "
         f"{'; '.join(ends)}."
     )
 
 
-def _portrait(states: np.ndarray, dim: int) -> np.ndarray:
-    mass = states[..., -1:]
-    centre = (states[..., : 2 * dim] * mass).sum(axis=1) / mass.sum(axis=1)
-    own = states[:, 0, : 2 * dim] - centre
-    return own[:, [0, dim]]
-
-
 @styled
-def table_3_column(rows: list[dict]) -> tuple[Figure, str]:
+def table_3_column(records: list[dict]) -> tuple[Figure, str]:
     """FlatHGN's test losses beside the paper's, a point for each law and dimension.
 
     Args:
-        rows: name, loss, trivial, paper (each a loss).
+        records: of FlatHGN; seeds are averaged.
     """
+    means = frame(dict(enumerate(records))).groupby(["law", "dim"]).mean(numeric_only=True)
+    rows = means.loc[[cell for cell in TABLE_3 if cell in means.index]]
+    paper = [TABLE_3[cell]["flathgn"] for cell in rows.index]
+    names = [cell_name(*cell) for cell in rows.index]
     figure, (panel,) = grid(1, 1, 6.6, 0.34 * len(rows) + 1.2)
     places = np.arange(len(rows))[::-1]
-    panel.hlines(places, [r["loss"] for r in rows], [r["trivial"] for r in rows], color=GREY, lw=1)
-    for key, marker, colour, what in (
-        ("trivial", "|", GREY, "trivial predictor"),
-        ("paper", "D", RED, "paper"),
-        ("loss", "o", BLUE, "here"),
-    ):
-        panel.plot([r[key] for r in rows], places, marker, color=colour, ms=7, label=what,
-                   markerfacecolor="none" if key == "paper" else colour)  # fmt: skip
-    panel.set_yticks(places, [r["name"] for r in rows])
+    panel.hlines(places, rows.test_loss, rows.trivial_loss, color=GREY, lw=1)
+    panel.plot(rows.trivial_loss, places, "|", color=GREY, ms=7, label="trivial predictor")
+    panel.plot(paper, places, "D", color=RED, ms=7, mfc="none", label="paper")
+    panel.plot(rows.test_loss, places, "o", color=BLUE, ms=7, label="here")
+    panel.set_yticks(places, names)
     panel.set(xscale="log", xlabel="test loss")
     panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    told = "; ".join(f"{r['name']} {r['loss']:.2g} (paper {r['paper']:.2g})" for r in rows)
+    told = "; ".join(
+        f"{name} {ours:.2g} (paper {theirs:.2g})"
+        for name, ours, theirs in zip(names, rows.test_loss, paper, strict=True)
+    )
     return figure, (
         "Test losses of FlatHGN on a logarithmic axis, one row for each law and dimension, beside "
         f"those of the paper and of the trivial predictor: {told}."
     )
-
-
-def column_rows(records: list[dict]) -> list[dict]:
-    """Records of FlatHGN as rows for `table_3_column`, seeds averaged, in the paper's order."""
-    rows = []
-    for (law, dim), paper in TABLE_3.items():
-        mine = [r for r in records if (r["law"], r["dim"]) == (law, dim)]
-        if mine:
-            rows.append(
-                {
-                    "name": cell_name(law, dim),
-                    "loss": float(np.mean([r["test_loss"] for r in mine])),
-                    "trivial": float(np.mean([r["trivial_loss"] for r in mine])),
-                    "paper": paper["flathgn"],
-                }
-            )
-    return rows

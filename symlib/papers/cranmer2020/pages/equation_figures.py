@@ -1,33 +1,36 @@
-"""Figures 4, 5 and 6 of the paper, and raw regression against ours, drawn from records.
+"""Figures of the chapter on equations, each with the text that stands for it.
 
-Like `symlib.book.figures`: each function returns `(figure, alt)` for `symlib.book.building.show`.
+Figure 5 of the paper and raw regression against ours are drawn from records; figure 4, and how few
+edges hold the forces, from simulations. Figure 6 is `symlib.book.interactive.show_pareto`.
 """
 
-import matplotlib as mpl
+import functools
+
+import jax
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from symlib.book.figures import AXES, BLUE, CYCLE, GREY, ORANGE, RED, SKY, styled
-from symlib.errors import InputError
-from symlib.papers.cranmer2020.data import MESSAGE_MODELS
-from symlib.papers.cranmer2020.pages.equation_records import front_of
-from symlib.papers.cranmer2020.pages.scoreboard_tables import MODELS
+from symlib.book.figures import AXES, BLUE, CYCLE, GREY, ORANGE, SKY, grid, styled
+from symlib.choices import MESSAGE_MODELS
+from symlib.laws.potentials import PairPotential, pair_forces
+from symlib.papers.cranmer2020.data import MODEL_NAMES
+from symlib.papers.cranmer2020.study.eight_bodies import DIM
 
-# Marker areas: of a body of unit mass, and of the lightest and the heaviest that are drawn so.
-_AREA, _LIGHT, _HEAVY = 12.0, 0.35, 7.0
-_SHOWN = 120  # dots of a trail
+THOUSANDTH = 1e-3
+_STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)))
 
 
 def centred(states) -> np.ndarray:
     """Positions and velocities relative to the centre of mass.
 
     Args:
-        states: shape [..., bodies, 6]; 2D.
+        states: shape [..., bodies, 2 dim + 2].
     """
     states = np.array(states, dtype=np.float64)
     mass = states[..., -1:]
-    middle = (mass * states[..., :4]).sum(axis=-2, keepdims=True)
-    states[..., :4] -= middle / mass.sum(axis=-2, keepdims=True)
+    middle = (mass * states[..., :-2]).sum(axis=-2, keepdims=True)
+    states[..., :-2] -= middle / mass.sum(axis=-2, keepdims=True)
     return states
 
 
@@ -44,124 +47,36 @@ def liveliest(states) -> int:
 
 
 @styled
-def long_exposures(films: dict) -> tuple[Figure, str]:
-    """Long exposures around the centre of mass, one system of each law (Figure 4).
-
-    Args:
-        films: title -> states of one system, shape [steps, bodies, 6]; 2D.
-    """
-    columns = min(3, len(films))
-    rows = -(-len(films) // columns)
-    figure = Figure(figsize=(2.9 * columns, 2.95 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel, (title, states) in zip(panels, films.items(), strict=False):
-        states = centred(states)
-        shown = np.linspace(0, len(states) - 1, min(_SHOWN, len(states))).astype(int)
-        fade = np.linspace(0.12, 0.85, len(states))
-        # The heaviest first, so that it hides no other.
-        for number in np.argsort(-states[0, :, -1], kind="stable"):
-            colours = np.tile(mpl.colors.to_rgba(CYCLE[number % len(CYCLE)]), (len(states), 1))
-            colours[:, 3] = fade
-            path = states[:, number, :2]
-            segments = np.stack([path[:-1], path[1:]], axis=1)
-            panel.add_collection(mpl.collections.LineCollection(segments, colors=colours, lw=0.6))
-            size = _AREA * np.clip(states[0, number, -1], _LIGHT, _HEAVY)
-            panel.scatter(*path[shown].T, s=size, color=colours[shown], linewidths=0)
-            # Where it is in the end.
-            panel.scatter(*path[-1], s=size, color=colours[-1, :3], edgecolors="white", lw=0.5)
-        low, high = np.quantile(states[..., :2], [0.002, 0.998], axis=(0, 1))
-        centre, half = (low + high) / 2, 0.58 * (high - low).max()
-        panel.set_xlim(centre[0] - half, centre[0] + half)
-        panel.set_ylim(centre[1] - half, centre[1] + half)
-        panel.set(title=title, box_aspect=1)
-        for axis in (panel.xaxis, panel.yaxis):
-            axis.set_major_locator(mpl.ticker.MaxNLocator(4, steps=[1, 2, 5, 10]))
-    for panel in panels[len(films) :]:
-        panel.remove()
-    names = ", ".join(title.replace("$", "").replace("\\", "") for title in films)
-    return figure, (
-        f"Long exposures of systems of four bodies in the plane, one for each of the laws {names}. "
-        "Each body leaves a trail of dots that grows darker with time; the area of a dot is the "
-        "body's mass. Springs draw loops, gravity and charges bend paths or fling bodies apart."
-    )
-
-
-@styled
 def figure5(records: dict[str, dict]) -> tuple[Figure, str]:
     """The leading messages of four models against combinations of true components (Figure 5).
 
     Args:
         records: of `symlib eight`, by model; a model without one leaves its panels empty.
     """
-    sizes = {len(record["components"]) for record in records.values() if "failed" not in record}
-    rows = max(sizes, default=2)
-    figure = Figure(figsize=(2.05 * len(MESSAGE_MODELS), 2.25 * rows), layout="constrained")
-    panels = figure.subplots(rows, len(MESSAGE_MODELS), squeeze=False)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.05)
+    figure, panels = grid(DIM, len(MESSAGE_MODELS), 8.2, 2.25 * DIM)
     told = []
-    for column, model in zip(panels.T, MESSAGE_MODELS, strict=True):
-        column[0].set_title(MODELS[model])
-        record = records.get(model)
-        if record is None or "failed" in record:
-            for panel in column:
-                panel.text(
-                    0.5, 0.5, "not yet run" if record is None else "failed",
-                    ha="center", color=GREY, transform=panel.transAxes,
-                )  # fmt: skip
-                panel.set(xticks=[], yticks=[], box_aspect=1)
-            told.append(f"{MODELS[model]}: {'not yet run' if record is None else 'failed'}")
-            continue
-        letter = "F" if record["quantity"] == "force" else "a"
-        for k, (panel, part) in enumerate(zip(column, record["components"], strict=True)):
-            _against(panel, part["combination"], part["message"], BLUE)
-            *terms, _ = part["coefficients"]
-            label = " ".join(
-                f"{c:+.2g}$\\,{letter}_{AXES[j]}$" for j, c in enumerate(terms)
-            ).replace("-", "−")
-            panel.set_xlabel(label, fontsize=9)
-            _label(panel, part["r2"]["kept90"])
-            if k == 0:
-                panel.set_title(f"{MODELS[model]}, {record['quantity']}")
-        fits = ", ".join(f"{part['r2']['kept90']:.3f}" for part in record["components"])
-        told.append(f"{MODELS[model]}, {record['quantity']}: {fits}")
-    for k, panel in enumerate(panels[:, 0], start=1):
+    for column, model in zip(panels.reshape(DIM, -1).T, MESSAGE_MODELS, strict=True):
+        record = records.get(model, {})
+        parts = record.get("components", [])
+        said = "failed" if "failed" in record else record.get("quantity", "not yet run")
+        column[0].set_title(f"{MODEL_NAMES[model]}, {said}")
+        for panel, part in zip(column, parts, strict=False):
+            _against(panel, part["combination"], part["message"], BLUE, part["r2"]["kept90"])
+            true = "F" if said == "force" else "a"
+            terms = zip(part["coefficients"], AXES[:DIM], strict=False)
+            label = " ".join(f"{factor:+.2g}$\\,{true}_{axis}$" for factor, axis in terms)
+            panel.set_xlabel(label.replace("-", "−"), fontsize=9)
+        for panel in column[len(parts) :]:
+            panel.set(xticks=[], yticks=[], box_aspect=1)
+        fits = ", ".join(f"{part['r2']['kept90']:.3f}" for part in parts)
+        told.append(f"{MODEL_NAMES[model]}, {said}" + (f": {fits}" if fits else ""))
+    for k, panel in enumerate(panels[:: len(MESSAGE_MODELS)], start=1):
         panel.set_ylabel(f"message component {k}")
     return figure, (
         "Scatter plots of the most significant message components, a column for each model and a "
         "row for each component, against their best linear combination of the true pair's "
         "components, for springs with eight bodies. R squared over the 90% with the smallest "
         f"residuals: {'; '.join(told)}."
-    )
-
-
-@styled
-def figure6(record: dict) -> tuple[Figure, str]:
-    """Error and score against complexity, from a record's front (Figure 6).
-
-    Raises:
-        InputError: the record has no front.
-    """
-    rows = front_of(record)
-    if not rows:
-        raise InputError("record: it has no front to draw")
-    level, loss, score = (
-        np.array([row[name] for row in rows]) for name in ("complexity", "loss", "score")
-    )
-    at = int(record["complexity"])
-    chosen = level == at
-    figure = Figure(figsize=(6.6, 4.4), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1.4, 1))
-    above.plot(level, loss, "o-", color=BLUE, ms=4, drawstyle="steps-post")
-    above.plot(level[chosen], loss[chosen], "*", color=RED, ms=15, label="selected", zorder=5)
-    above.set(yscale="log", ylabel="mean absolute error")
-    above.legend()
-    below.bar(level, score, color=[RED if one else SKY for one in chosen])
-    below.set(xlabel="complexity", ylabel="score")
-    return figure, (
-        f"Two plots over the complexity of {len(rows)} equations for {record['law']}-"
-        f"{record['dim']}: above, their mean absolute error, falling from {loss[0]:.2g} to "
-        f"{loss[-1]:.2g} on a logarithmic scale; below, the drop of its logarithm per unit of "
-        f"complexity. The largest drop, at complexity {at}, selects one of them."
     )
 
 
@@ -178,16 +93,14 @@ def raw_against_factorised(record: dict) -> tuple[Figure, str]:
         "network": ("network", SKY),
     }
     sample, told = record["sample"], []
-    figure = Figure(figsize=(8.2, 3.1), layout="constrained")
-    panels = figure.subplots(1, len(ways), sharex=True, sharey=True)
+    figure, panels = grid(1, len(ways), 8.2, 3.1, sharex=True, sharey=True)
     # Close encounters would leave all others in a dot at the centre.
     half = 1.1 * max(float(np.quantile(np.abs(sample["truth"]), 0.9)), 1e-9)
     for panel, (way, (title, colour)) in zip(panels, ways.items(), strict=True):
-        _against(panel, sample["truth"], sample[way], colour, (-half, half))
-        fit = record["goodness"][way]
+        r2 = record["goodness"][way]["r2_kept90"]
+        _against(panel, sample["truth"], sample[way], colour, r2, (-half, half))
         panel.set(title=title, xlabel="true acceleration")
-        _label(panel, fit["r2_kept90"])
-        told.append(f"{title} {_number(fit['r2_kept90'])}")
+        told.append(f"{title} {_number(r2)}")
     panels[0].set_ylabel("predicted acceleration")
     return figure, (
         f"Predicted against true {record['target']} of {record['bodies']} bodies on held-out "
@@ -196,29 +109,80 @@ def raw_against_factorised(record: dict) -> tuple[Figure, str]:
     )
 
 
-def _against(panel, x, y, colour: str, limits: tuple[float, float] | None = None) -> None:
+def _against(panel, x, y, colour: str, r2: float | None, limits=None) -> None:
     """Points around the diagonal; the outermost lie on the frame where limits cut them off."""
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if limits is None:
-        low, high = np.quantile(np.concatenate([x, y]), [0.005, 0.995])
+        low, high = np.quantile([x, y], [0.005, 0.995])
         pad = 0.08 * (high - low) + 1e-9
         limits = low - pad, high + pad
     panel.plot(limits, limits, color=GREY, lw=1, zorder=0)
-    panel.scatter(
-        np.clip(x, *limits), np.clip(y, *limits), s=9, alpha=0.5, color=colour, linewidths=0
-    )
-    panel.set(xlim=limits, ylim=limits, aspect="equal", box_aspect=1)
-    for axis in (panel.xaxis, panel.yaxis):
-        axis.set_major_locator(mpl.ticker.MaxNLocator(4, steps=[1, 2, 5, 10]))
-
-
-def _label(panel, r2: float | None) -> None:
-    """R² in a corner, readable where points lie below it."""
-    panel.text(
-        0.04, 0.96, f"$R^2$ = {_number(r2)}", va="top", fontsize=9, transform=panel.transAxes,
-        bbox={"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 1.5},
-    )  # fmt: skip
+    x, y = np.clip(x, *limits), np.clip(y, *limits)
+    panel.scatter(x, y, s=9, alpha=0.5, color=colour, linewidths=0)
+    panel.set(xlim=limits, ylim=limits, box_aspect=1)
+    panel.locator_params(nbins=4, steps=[1, 2, 5, 10])
+    # Readable where points lie below it.
+    box = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 1.5}
+    panel.text(0.04, 0.96, f"$R^2$ = {_number(r2)}", va="top", fontsize=9, bbox=box,
+               transform=panel.transAxes)  # fmt: skip
 
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}".replace("-", "−")
+
+
+def edge_forces(law: PairPotential, states) -> np.ndarray:
+    """True force on the receiver of every edge (eq. 6), shape [edges, dim], dimensionless.
+
+    Args:
+        law: the pair potential.
+        states: shape [..., bodies, 2 dim + 2].
+    """
+    with jax.enable_x64(True):
+        exact = jax.jit(functools.partial(pair_forces, law))
+        forces = np.asarray(exact(np.asarray(states, dtype=np.float64)))
+    bodies = forces.shape[-2]
+    return forces[..., ~np.eye(bodies, dtype=bool), :].reshape(-1, forces.shape[-1])
+
+
+def variance_held(forces: np.ndarray) -> np.ndarray:
+    """Share of the variance that the edges of largest force hold: the n-th entry by n + 1 edges.
+
+    An ordinary R² is one minus a share of this variance.
+
+    Args:
+        forces: shape [edges, dim], not all equal.
+    """
+    squares = np.sort(((forces - forces.mean(axis=0)) ** 2).sum(axis=1))[::-1]
+    return np.cumsum(squares) / squares.sum()
+
+
+def held_by(held: np.ndarray, share: float = THOUSANDTH) -> float:
+    """What of the variance a share of the edges holds, at least one edge."""
+    return float(held[max(1, round(share * len(held))) - 1])
+
+
+@styled
+def encounter_figure(held: dict[str, np.ndarray]) -> tuple[Figure, str]:
+    """Share of the forces' variance against share of the edges, one curve a law.
+
+    Args:
+        held: title -> what `variance_held` returned.
+    """
+    figure, (panel,) = grid(1, 1, 6.6, 3.6)
+    for (title, curve), colour, style in zip(held.items(), CYCLE, _STYLES, strict=False):
+        # A curve of a hundred thousand edges has no need of as many points.
+        at = np.unique(np.geomspace(1, len(curve), 300).astype(int)) - 1
+        panel.plot((at + 1) / len(curve), curve[at], color=colour, ls=style, lw=1.8, label=title)
+    panel.axvline(THOUSANDTH, color=GREY, lw=0.8)
+    panel.text(THOUSANDTH * 1.15, 1.03, "one in a thousand", fontsize=8, color="#555555")
+    panel.set(xscale="log", xlim=(1e-5, 1), ylim=(0, 1.1))
+    panel.set(xlabel="share of edges, largest forces first", ylabel="share of the variance")
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
+    panel.yaxis.set_major_formatter(PercentFormatter(1))
+    panel.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    figure.legend(loc="outside right upper", fontsize=9)
+    shares = (f"{title.replace('$', '')} {held_by(curve):.0%}" for title, curve in held.items())
+    return figure, (
+        "Curves of the share of the variance of pair forces that the edges with the largest forces "
+        f"hold, against the share of edges. One edge in a thousand holds: {', '.join(shares)}."
+    )

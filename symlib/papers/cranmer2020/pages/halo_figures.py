@@ -1,4 +1,4 @@
-"""Figures of the cosmology chapter, each with the text that stands for it (see `figures.py`)."""
+"""Figures of the cosmology chapter, each with the text that stands for it."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -19,7 +19,6 @@ from symlib.papers.cranmer2020.study.table6 import LABELS, constants_of
 
 SMOOTH = {"with_mass": (BLUE, "-"), "without_mass": (GREEN, "-.")}
 _SMOOTHING = 1.0  # Mpc/h, the width of the picture's Gaussian
-_LINES = ("-", "--", "-.", ":")
 _LEAST_DENSITY = 0.1  # of the mean; emptier cells are drawn alike
 
 
@@ -31,37 +30,34 @@ def kernel_and_tophat(records: Sequence[dict]) -> tuple[Figure, str]:
         records: of `symlib.papers.cranmer2020.study.table6`, with_mass and without_mass among them.
     """
     rows = {record["formula"]: record for record in records}
-    r = np.linspace(0.05, LINKING, 800)
+    r, told = np.linspace(0.05, LINKING, 800), []
     figure, (panel,) = grid(1, 1, 7.2, 3.6)
-    panel.fill_between([0, RADIUS], 0, 1, color=GREY, alpha=0.25, lw=0,
-                       label=rf"top-hat of $\delta$, {RADIUS:g} Mpc/$h$")  # fmt: skip
+    top = rf"top-hat of $\delta$, {RADIUS:g} Mpc/$h$"
+    panel.fill_between([0, RADIUS], 0, 1, color=GREY, alpha=0.25, lw=0, label=top)
     theirs = paper_constants("with_mass")
-    paper_radius = half_radius("with_mass", theirs)
-    panel.plot(r, kernel("with_mass", theirs, r), color=ORANGE, ls="--", lw=1.8,
-               label=f"paper, with mass: {paper_radius:.1f} Mpc/$h$")  # fmt: skip
-    told = []
+    radius = half_radius("with_mass", theirs)
+    weights, label = kernel("with_mass", theirs, r), f"paper, with mass: {radius:.1f} Mpc/$h$"
+    panel.plot(r, weights, color=ORANGE, ls="--", lw=1.8, label=label)
     for row, (colour, line) in SMOOTH.items():
-        name, constants = constants_of(rows[row])
-        radius = rows[row]["half_radius"]
-        size = f"{radius['value']:.2f} ± {radius['standard_error']:.2f}"
-        label = LABELS[row].lower().removeprefix("best, ")
-        panel.plot(r, kernel(name, constants, r), color=colour, ls=line, lw=1.8,
-                   label=f"{label}: {size} Mpc/$h$")  # fmt: skip
-        told.append(f"{size} Mpc/h for {label}")
+        weights, half = kernel(*constants_of(rows[row]), r), rows[row]["half_radius"]
+        name = LABELS[row].lower().removeprefix("best, ")
+        size = f"{half['value']:.2f} ± {half['standard_error']:.2f}"
+        panel.plot(r, weights, color=colour, ls=line, lw=1.8, label=f"{name}: {size} Mpc/$h$")
+        told.append(f"{size} Mpc/h for {name}")
     panel.axhline(0.5, color=GREY, lw=0.8, zorder=0)
-    panel.set(xlabel=r"distance $r$ [Mpc/$h$]", ylabel="weight of a neighbour",
-              xlim=(0, LINKING), ylim=(0, 1.08))  # fmt: skip
+    panel.set(xlabel=r"distance $r$ [Mpc/$h$]", ylabel="weight of a neighbour")
+    panel.set(xlim=(0, LINKING), ylim=(0, 1.08))
     panel.legend(title="half as high at", loc="upper right")
     return figure, (
         "The weight of a neighbour against its distance: a smooth top-hat that falls from one to "
-        f"zero. It is half as high at {' and '.join(told)}, at {paper_radius:.1f} Mpc/h with the "
+        f"zero. It is half as high at {' and '.join(told)}, at {radius:.1f} Mpc/h with the "
         f"paper's constants; the top-hat that the overdensity is measured in ends at {RADIUS:g}."
     )
 
 
 @styled
 def predicted_against_true(
-    delta: np.ndarray, predicted: dict[str, np.ndarray], cut: float | None = None
+    delta: np.ndarray, predicted: dict[str, np.ndarray], cut: float
 ) -> tuple[Figure, str]:
     """δ̂ against δ for several formulas or networks, on the same halos.
 
@@ -73,24 +69,19 @@ def predicted_against_true(
     figure, panels = grid(1, len(predicted), 2.9 * len(predicted), 3.2, sharex=True, sharey=True)
     rows = np.random.default_rng(0).permutation(len(delta))[:6000]
     low, high = np.quantile(delta, [0.001, 0.999])
-    pad = 0.08 * (high - low)
-    limits = (low - pad, high + pad)
-    told = []
-    for panel, (title, values) in zip(panels, predicted.items(), strict=True):
-        error = np.abs(values - delta).mean()
-        panel.scatter(delta[rows], values[rows], s=3, alpha=0.25, color=BLUE, linewidths=0,
-                      rasterized=True)  # fmt: skip
+    limits = (low - 0.08 * (high - low), high + 0.08 * (high - low))
+    told = [f"{title} {np.abs(values - delta).mean():.3f}" for title, values in predicted.items()]
+    dots = {"s": 3, "alpha": 0.25, "color": BLUE, "linewidths": 0, "rasterized": True}
+    for panel, values, title in zip(panels, predicted.values(), told, strict=True):
+        panel.scatter(delta[rows], values[rows], **dots)
         panel.plot(limits, limits, color=BLACK, lw=1)
-        if cut is not None:
-            panel.axvline(cut, color=ORANGE, ls="--", lw=1.2)
-        panel.set(title=f"{title}: {error:.3f}", xlabel=r"$\delta$", xlim=limits, ylim=limits)
-        panel.set_aspect("equal")
-        told.append(f"{title} {error:.3f}")
+        panel.axvline(cut, color=ORANGE, ls="--", lw=1.2)
+        panel.set(title=title, xlabel=r"$\delta$", xlim=limits, ylim=limits, aspect="equal")
     panels[0].set_ylabel(r"$\hat\delta$")
-    line = "" if cut is None else f" A dashed line at {cut:.2f} marks where fitted halos end."
     return figure, (
         "Predicted overdensity against the true one, a panel each, with the diagonal. The mean "
-        f"absolute errors are: {'; '.join(told)}.{line}"
+        f"absolute errors are: {'; '.join(told)}. A dashed line at {cut:.2f} marks where fitted "
+        "halos end."
     )
 
 
@@ -112,10 +103,10 @@ def universe_slice(catalogue: Catalogue) -> tuple[Figure, str]:
         density.T, origin="lower", extent=(0, box, 0, box), cmap="bone_r",
         norm=LogNorm(_LEAST_DENSITY, np.quantile(density, 0.999)), interpolation="bilinear",
     )  # fmt: skip
-    x, y, _ = catalogue.positions[inside].T
-    mass = catalogue.masses[inside]
-    area = 250 * min(1.0, 300 / box) * (mass / catalogue.masses.max()) ** (2 / 3)
-    panel.scatter(x, y, s=area, facecolors="none", edgecolors=RED, linewidths=0.6)
+    mass = catalogue.masses[inside] / catalogue.masses.max()
+    area = 250 * min(1.0, 300 / box) * mass ** (2 / 3)
+    ring = {"facecolors": "none", "edgecolors": RED, "linewidths": 0.6}
+    panel.scatter(*catalogue.positions[inside, :2].T, s=area, **ring)
     panel.set(xlabel=r"$x$ [Mpc/$h$]", ylabel=r"$y$ [Mpc/$h$]", xlim=(0, box), ylim=(0, box))
     panel.spines[["top", "right"]].set_visible(True)
     bar = figure.colorbar(image, ax=panel, label="density / mean", shrink=0.9)
@@ -138,13 +129,10 @@ def halo_spectrum(spread) -> tuple[Figure, str]:
     """
     spread = np.asarray(spread, np.float64)
     figure, (panel,) = grid(1, 1, 6.2, 3.0)
-    floor = spread[0] * 1e-7
-    alive = spread > floor
-    number = np.arange(1, len(spread) + 1)
+    foot = np.full_like(spread, spread[0] * 1e-7)
+    alive, number = spread > foot, np.arange(1, len(spread) + 1)
     panel.plot(number[alive], spread[alive], "o", color=BLUE, ms=6, label="speaking")
-    if not alive.all():
-        foot = np.full((~alive).sum(), floor)
-        panel.plot(number[~alive], foot, "x", color=GREY, ms=4, label="exactly zero")
+    panel.plot(number[~alive], foot[~alive], "x", color=GREY, ms=4, label="exactly zero")
     panel.axhline(spread[0] / 1000, color=ORANGE, ls="--", lw=1, label="a thousandth")
     panel.set(yscale="log", xlabel="message component", ylabel="standard deviation")
     panel.legend(loc="upper right")
@@ -164,15 +152,14 @@ def halo_kernel(found: pd.DataFrame) -> tuple[Figure, str]:
     """
     figure, (panel,) = grid(1, 1, 6.2, 3.6)
     classes = found.groupby(level=0, observed=False)
-    for (mass, curves), colour, line in zip(classes, cycle(CYCLE), cycle(_LINES)):
-        curves = curves.droplevel(0)
-        r = [shell.mid for shell in curves.index]
+    for (mass, curves), colour, line in zip(classes, CYCLE, cycle(("-", "--", "-.", ":"))):
+        r = [shell.mid for _, shell in curves.index]
+        label = f"{mass.left:.2g} to {mass.right:.2g}"
         panel.fill_between(r, curves[0.25], curves[0.75], color=colour, alpha=0.18, lw=0)
-        panel.plot(r, curves[0.5], color=colour, ls=line, lw=1.8,
-                   label=f"{mass.left:.2g} to {mass.right:.2g}")  # fmt: skip
+        panel.plot(r, curves[0.5], color=colour, ls=line, lw=1.8, label=label)
     panel.axvline(RADIUS, color=GREY, lw=1, ls=":")
-    panel.annotate("20 Mpc/$h$", (RADIUS, 0.95), xycoords=("data", "axes fraction"),
-                   xytext=(4, 0), textcoords="offset points", va="top")  # fmt: skip
+    place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
+    panel.annotate("20 Mpc/$h$", (RADIUS, 0.95), xytext=(4, 0), **place)
     panel.set(xlabel="separation, Mpc/$h$", ylabel=r"message $\phi^e_1$ (own spread)")
     panel.set_xlim(0, LINKING)
     panel.legend(title=r"sender, $10^{14}\,h^{-1}M_\odot$")

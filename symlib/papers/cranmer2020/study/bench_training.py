@@ -19,6 +19,7 @@ from torch_geometric.loader import DataLoader
 from symlib.book import markdown
 from symlib.discovery import check, prepare
 from symlib.errors import InputError
+from symlib.messages.recording import record_messages
 from symlib.networks.graph_network import (
     WEIGHT_PENALTY,
     particle_network,
@@ -115,7 +116,7 @@ def bench_training(
                 name,
                 run,
                 limit,
-                lambda network: record_messages(network, law, data.test.states[:1000]),
+                lambda one: record_messages(one, law, data.test.states[:1000]),
             ),
         }
     first, second = contestants["plain"], contestants["symlib"]

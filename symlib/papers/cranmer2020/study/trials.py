@@ -21,8 +21,7 @@ from symlib.laws.potentials import get_law
 from symlib.messages.recording import prediction_losses, record_messages
 from symlib.networks.graphs import snapshot_graphs
 from symlib.papers.cranmer2020.study.cells import told_in_a_line
-from symlib.records.reading import read_records
-from symlib.records.study import FRESH, Study
+from symlib.records.study import Study
 from symlib.training.presets import OneRecipe, Preset, get_preset
 from symlib.training.recipes import REFERENCE, Recipe
 from symlib.training.sparsity import speaking
@@ -178,12 +177,6 @@ def steps_trials(preset: str = "laptop", seeds: Iterable[int] = range(1)) -> Ite
                 yield Trial(law, dim, model, name, seed, preset)
 
 
-def is_fresh(found: dict) -> bool:
-    """Whether a trial's record is as it would be made now, of these stages and this recipe."""
-    names = ("law", "dim", "model", "trial", "seed", "preset")
-    return Trial(*(found[name] for name in names)).standing(found) == FRESH
-
-
 def message_cost(network, states) -> float:
     """α₁ L_e of a network's messages beyond what silent ones cost, in units of the loss L_v.
 
@@ -196,20 +189,6 @@ def message_cost(network, states) -> float:
         raw = network.messages(graphs.x, graphs.edge_index)
         extra = rule.penalty(raw) - rule.penalty(torch.zeros_like(raw[:1]))
     return rule.alpha * float(extra)
-
-
-def read_trials(folder: Path) -> tuple[list[dict], list[str]]:
-    """All records of trials in a folder, and what is wrong with the others."""
-    found, problems = read_records(Path(folder), "*.json", "trial")
-    kept = []
-    for name, one in found.items():
-        if "failed" in one:
-            problems.append(f"record {name}: failed, {one['failed']}")
-        elif one["trial"] not in TRIALS:
-            problems.append(f"record {name}: unknown trial {one['trial']!r}")
-        else:
-            kept.append(one)
-    return kept, problems
 
 
 def line(found: dict) -> str:

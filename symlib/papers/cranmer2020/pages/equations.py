@@ -1,0 +1,220 @@
+"""The chapter on equations: its records, table 4 and the other tables of appendix C."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from symlib import symbolic
+from symlib.book.markdown import EMPTY, code, digits, front, table, yes_or_no
+from symlib.choices import FLATHGN, LAWS, MESSAGE_MODELS, MODELS
+from symlib.laws.variables import pair_names
+from symlib.papers.cranmer2020 import data
+from symlib.papers.cranmer2020.data import MODEL_NAMES, cell_name
+from symlib.papers.cranmer2020.pages import runs
+from symlib.papers.cranmer2020.study.eight_bodies import EightBodies
+from symlib.papers.cranmer2020.study.raw_regression import WAYS, RawExperiment
+from symlib.records.reading import RESULTS, read_records
+
+NOT_YET = "*Not yet run.*"
+CHARGES = {("charge", dim, FLATHGN): (data.CHARGE_ENERGY, True) for dim in (2, 3)}
+EXAMPLES = {**data.EXAMPLES_C, **CHARGES}
+# What each way of predicting is.
+_WAYS = (
+    "the median, always",
+    "raw regression, equation selected",
+    "raw regression, most complex equation",
+    "**equations of the messages**",
+    "the network itself",
+)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """The runs that count of the cells, of the pure regression and of eight bodies.
+
+    `problems` has a line for each record that could not be read.
+    """
+
+    cells: pd.DataFrame
+    raws: pd.DataFrame
+    eights: pd.DataFrame
+    problems: list[str]
+
+    @property
+    def raw(self) -> dict | None:
+        """The record of the pure regression; None where it is not on record."""
+        return next(iter(self.raws.record[~self.raws.failed]), None)
+
+    @property
+    def eight(self) -> dict[str, dict]:
+        """Figure 5's records by model; what was not run is missing."""
+        return dict(zip(self.eights.model, self.eights.record, strict=True))
+
+    def first(self, law: str, dim: int, model: str) -> dict | None:
+        """The record of a cell's first seed that has a front; None where there is none."""
+        records = runs.of_cell(self.cells, law, dim, model).record
+        return next((one for one in records if "failed" not in one and one.get("front")), None)
+
+
+def read_chapter(folder: Path | None = None) -> Chapter:
+    """Read all that the chapter shows; besides cells the first seed of each.
+
+    Args:
+        folder: with cells/, discover/, eight_bodies/ and raw_regression-*.json in it;
+            book/results when None.
+    """
+    cells, problems = runs.read_runs(folder)
+    raws, more = read_records(folder or RESULTS, "raw_regression-*.json", "raw_regression")
+    # The paper's own system; others can be asked for.
+    paper = {"law": "r2", "bodies": 6, "dim": 2}
+    raws = {name: one for name, one in raws.items() if paper.items() <= one.items()}
+    eights, others = read_records(folder or RESULTS, "eight_bodies/*.json", "eight_bodies")
+    raw, eight = (
+        runs.counting(runs.frame(records, kind), [by])
+        for records, kind, by in ((raws, RawExperiment, "law"), (eights, EightBodies, "model"))
+    )
+    cells = runs.counting(cells[cells.law.isin(LAWS)])
+    first = eight.groupby("model").head(1)
+    return Chapter(cells, raw.head(1), first, problems + more + others)
+
+
+def table_4(chapter: Chapter, law: str) -> str:
+    """The paper's front of one law (2D, bottleneck) and ours, the selected rows in bold.
+
+    Args:
+        law: r2 or r1.
+    """
+    ours, shown = chapter.first(law, 2, "bottleneck"), NOT_YET
+    if ours:
+        made = f"Preset `{ours['preset']}`, seed {ours['seed']}, engine `{ours.get('engine')}`"
+        verdict = "recovered" if ours["recovered"] else "not recovered"
+        shown = (
+            f"{front(ours['front'], ours.get('complexity'))}\n\n*{made}; the law was {verdict}.*"
+        )
+    theirs = front(paper_front(law), data.TABLE_4_SELECTED[law, 2], ".4g")
+    cell = cell_name(law, 2)
+    return f"**{cell} here**\n\n{shown}\n\n**{cell} in the paper**\n\n{theirs}"
+
+
+def paper_front(law: str) -> list[dict]:
+    """The paper's rows of table 4 with the scores of its own rule, simplest first."""
+    columns = ["equation", "loss", "complexity"]
+    rows = pd.DataFrame(data.TABLE_4[law, 2][::-1], columns=columns)
+    return rows.assign(score=symbolic.scores(rows.complexity, rows.loss)).to_dict("records")
+
+
+def examples(chapter: Chapter) -> str:
+    """Appendix C's successes and failures, and what came out here in the same cells."""
+    rows = []
+    for (law, dim, model), (equation, theirs) in EXAMPLES.items():
+        group = runs.of_cell(chapter.cells, law, dim, model)
+        verdict = bool(judged(law, dim, model))
+        said = "" if verdict == theirs else f"; by our verdict {yes_or_no(verdict)}"
+        cell = f"{cell_name(law, dim)}, {MODEL_NAMES[model]}"
+        paper = [cell, code(equation), yes_or_no(theirs) + said]
+        first = next(group[~group.failed].itertuples(), None)
+        if first is None:
+            rows.append([*paper, "failed" if len(group) else "not yet run", *[EMPTY] * 3])
+            continue
+        # A FlatHGN is asked for two energies; the paper's example is of the pair's.
+        asked = "pair_recovered" if model == FLATHGN else "recovered"
+        yes = sum(one.get(asked) is True for one in group.record)
+        share = f"{yes} of {len(group)} seeds" if len(group) > 1 else yes_or_no(yes)
+        made = first.preset + runs.dagger(*group.standing)
+        rows.append([*paper, code(first.equation), share, runs.fit(first), made])
+    ours = ("selected here (first seed)", "the law?", "R², kept 90%", "preset")
+    return table(["cell", "the paper's equation", "the law?", *ours], rows)
+
+
+def judged(law: str, dim: int, model: str) -> symbolic.Verdict:
+    """Our verdict on the paper's equation for a cell of appendix C's examples."""
+    judge = symbolic.recovered_pair_energy if model == FLATHGN else symbolic.recovered
+    return judge(EXAMPLES[law, dim, model][0], law, dim)
+
+
+def with_if(record: dict | None) -> str:
+    """The three simplest equations with an IF on a record's front, the selected one in bold."""
+    if record is None:
+        return NOT_YET
+    found = [row for row in record["front"] if "IF(" in row["equation"]]
+    none = f"None of the {len(record['front'])} equations on the front has an IF."
+    return front(found[:3], record.get("complexity")) if found else none
+
+
+def raw(record: dict | None) -> str:
+    """Raw regression beside the factorised way, on the same held-out snapshots."""
+    if record is None:
+        return NOT_YET
+    rows, trivial = [], record["goodness"]["trivial"]["median_error"] or math.nan
+    for way, name in zip(WAYS, _WAYS, strict=True):
+        found = record["goodness"][way]
+        errors = [digits(found["mae"], 3), digits(found["median_error"], 3)]
+        left = f"{digits(100 * found['median_error'] / trivial, 2)}%"
+        rows.append([name, *errors, left, _r2(found["r2"]), _r2(found["r2_kept90"])])
+    heads = ("mean error", "median error", "of the trivial", "R², all", "R², kept 90%")
+    return (
+        f"{table(['predicted by', *heads], rows)}\n\n*The {record['target']} of "
+        f"{record['bodies']} bodies under {cell_name(record['law'], record['dim'])}; preset "
+        f"`{record['preset']}`, {record.get('test_snapshots', 0):,} held-out snapshots.*"
+    )
+
+
+def raw_equations(record: dict | None) -> str:
+    """What both ways found, how long each search took, and the verdict on the messages."""
+    if record is None:
+        return NOT_YET
+    found, pair = record["raw"], len(pair_names(record["dim"]))
+    given = len(found["names"])
+    searches = [("raw, selected", given, found), ("raw, most complex", given, found["front"][-1])]
+    for number, one in enumerate(record["factorised"]["messages"], start=1):
+        searches.append((f"message {number}", pair, one))
+    rows = []
+    for name, variables, one in searches:
+        seconds = f"{one['seconds']:.0f}" if "seconds" in one else "same search"
+        verdict = yes_or_no(one["recovered"]) if "recovered" in one else EMPTY
+        level = one.get("complexity", EMPTY)
+        rows.append([name, variables, code(one["equation"]), level, seconds, verdict])
+    return table(["search", "variables", "equation", "complexity", "seconds", "the law?"], rows)
+
+
+def shares(chapter: Chapter) -> str:
+    """By cell and model in how many of the seeds the law was recovered, and in total."""
+
+    def share(group: pd.DataFrame) -> str:
+        return f"{group.recovered.eq(True).sum()} of {len(group)}" if len(group) else EMPTY
+
+    rows = []
+    for law, dim in data.TABLE_3:
+        groups = [runs.of_cell(chapter.cells, law, dim, model) for model in MODELS]
+        rows.append(
+            [cell_name(law, dim), *(share(one) + runs.dagger(*one.standing) for one in groups)]
+        )
+    sums = (share(chapter.cells[chapter.cells.model == model]) for model in MODELS)
+    rows.append(["**all**", *(f"**{total}**" for total in sums)])
+    return table(["cell", *MODEL_NAMES.values()], rows)
+
+
+def eight(records: dict[str, dict]) -> str:
+    """R², losses and spectrum of the models trained on eight bodies, by model."""
+    rows = []
+    for model in MESSAGE_MODELS:
+        record = records.get(model, {"failed": "", "preset": EMPTY})
+        if "failed" in record:
+            said = ["failed" if model in records else "not yet run", *[EMPTY] * 5]
+        else:
+            fits = (record["r2"][quantity] for quantity in ("force", "acceleration"))
+            said = [_r2(fit[which]) for fit in fits for which in ("all", "kept90")]
+            first, _, *others = record["spectrum"]
+            # A bottleneck has no third message.
+            third = digits(others[0] / first, 2) if others else EMPTY
+            said += [digits(record["test_loss"] / record["trivial_loss"], 2), third]
+        rows.append([MODEL_NAMES[model], *said, record["preset"]])
+    fits = ("R² of force, all", "kept 90%", "R² of acceleration, all", "kept 90%")
+    return table(["model", *fits, "loss / trivial", "third message / first", "preset"], rows)
+
+
+def _r2(value: float | None) -> str:
+    # Adding zero makes a rounded -0.0 an ordinary one.
+    return EMPTY if value is None else f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
