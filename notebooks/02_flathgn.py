@@ -199,8 +199,8 @@ dynamics = {
     "equation": energy_motion.equation_dynamics(pair, own),
 }
 rolled = {"truth": truth} | {
-    kind: motion.rollout(motion, truth[:, 0], law.dt, steps, tolerance=1e-6)
-    for kind, motion in dynamics.items()
+    kind: motion.rollout(flow, truth[:, 0], law.dt, steps, tolerance=1e-6)
+    for kind, flow in dynamics.items()
 }
 drifts = {
     kind: energy_motion.energy_drift(law, states)
