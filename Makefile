@@ -82,9 +82,11 @@ test-julia: $(READY) ## the tests of the real PySR; needs Julia
 witness: $(READY) ## write anew what each stage gives, after its version was raised
 	PYTHONPATH=tests $(BIN)/python tests/test_witness.py
 
-lint: $(READY) ## ruff, its formatter and the notebook pairs
+lint: $(READY) ## ruff, its formatter, who imports whom, types, and the notebook pairs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy
 	@$(MAKE) --no-print-directory agree
 
 # No .ipynb holds outputs, and each .py is what jupytext makes of its .ipynb.
