@@ -85,6 +85,8 @@ witness: $(READY) ## write anew what each stage gives, after its version was rai
 lint: $(READY) ## ruff, its formatter, who imports whom, types, and the notebook pairs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy
 	@$(MAKE) --no-print-directory agree
 
 # No .ipynb holds outputs, and each .py is what jupytext makes of its .ipynb.

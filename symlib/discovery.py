@@ -12,6 +12,7 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -171,7 +172,15 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "symlib"
 
 
-def check(law, dim: int, model: str, preset, seed: int, bodies: int = 4, engine: str = "auto"):
+def check(
+    law: "str | PairPotential",
+    dim: int,
+    model: str,
+    preset: "str | Preset",
+    seed: int,
+    bodies: int = 4,
+    engine: str = "auto",
+) -> tuple[PairPotential, Preset]:
     """Refuse what cannot work before any long work begins.
 
     Returns:
@@ -186,9 +195,8 @@ def check(law, dim: int, model: str, preset, seed: int, bodies: int = 4, engine:
     known("model", model, MODELS)
     at_least("bodies", bodies, 2)
     at_least("seed", seed, 0)
-    law, preset = get_law(law), get_preset(preset)
     symbolic.choose_engine(engine, say=False)
-    return law, preset
+    return get_law(law), get_preset(preset)
 
 
 def prepare(
@@ -202,7 +210,8 @@ def prepare(
     progress: bool = True,
 ) -> Data:
     """Simulate a law and draw training and test snapshots (appendix B)."""
-    path, alone = None, contextlib.nullcontext()
+    path = None
+    alone: contextlib.AbstractContextManager = contextlib.nullcontext()
     if cache is not None:
         facts = [law.fingerprint(), dim, bodies, preset.systems, preset.steps, seed]
         key = hash_of([*facts, version("simulate")])
@@ -285,7 +294,7 @@ def discover(
         NonFiniteLoss: training broke down; the last good checkpoint is in the cache.
     """
     named = law if isinstance(law, str) else law.name
-    law, preset = check(law, dim, model, preset, seed, bodies, engine)
+    truth, sizes = check(law, dim, model, preset, seed, bodies, engine)
     cache = None if cache is None else Path(cache)
     marks, last = {}, time.perf_counter()
 
@@ -294,25 +303,26 @@ def discover(
         now = time.perf_counter()
         marks[stage], last = round(now - last, 2), now
 
-    data = prepare(law, dim, preset, seed, bodies=bodies, cache=cache, progress=progress)
+    data = prepare(truth, dim, sizes, seed, bodies=bodies, cache=cache, progress=progress)
     mark("simulation")
-    run = fit_network(law, model, data, preset, seed, cache=cache, progress=progress)
+    run = fit_network(truth, model, data, sizes, seed, cache=cache, progress=progress)
     mark("training")
     # What came from a cache took the time that it took then.
     marks["simulation"] = data.trajectories.seconds
     marks["training"] = round(run.seconds, 2)
     losses = prediction_losses(run.network, *data.test)
-    search = {"engine": engine, "seed": seed, "budget": preset.budget, "progress": progress}
+    search: dict[str, Any] = {"engine": engine, "seed": seed, "budget": sizes.budget}
+    search["progress"] = progress
     if model == FLATHGN:
-        reading = read_energies(run.network, law, data.train.states, data.test.states, **search)
+        reading = read_energies(run.network, truth, data.train.states, data.test.states, **search)
         recorded, regression, verdict = None, reading.pair, reading.pair_verdict
         facts = energy_facts(run.network, reading, data.test.states)
     else:
         reading = None
-        recorded = record_messages(run.network, law, data.test.states)
+        recorded = record_messages(run.network, truth, data.test.states)
         mark("messages")
         regression = regress_message(run.network, data.train.states, **search)
-        verdict = symbolic.recovered(regression, law, dim)
+        verdict = symbolic.recovered(regression, truth, dim)
         facts = {
             "r2": recorded.r2(),
             "spectrum": recorded.spread[:15],
@@ -326,7 +336,7 @@ def discover(
         "dim": dim,
         "bodies": bodies,
         "model": model,
-        "preset": preset.name,
+        "preset": sizes.name,
         "seed": seed,
         "engine": regression.engine,
         "recipe": run.recipe.to_dict(),
@@ -334,13 +344,13 @@ def discover(
         "seconds": round(seconds, 1),
         "stages": marks,
         "network_from_cache": run.resumed_at == run.steps,
-        "systems": preset.systems,
+        "systems": sizes.systems,
         "share_failed": data.trajectories.share_failed,
         **losses,
         **facts,
         "provenance": provenance(seconds),
     }
-    return Discovery(law, data, run, recorded, regression, verdict, plain(record), reading)
+    return Discovery(truth, data, run, recorded, regression, verdict, plain(record), reading)
 
 
 def judge_again(record: dict) -> dict:

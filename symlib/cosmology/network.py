@@ -28,8 +28,8 @@ from symlib.errors import InputError
 from symlib.networks.graph_network import (
     WEIGHT_PENALTY,
     GraphNetwork,
+    Perceptron,
     message_rule,
-    perceptron,
     prediction_loss,
     weight_penalty,
 )
@@ -54,7 +54,7 @@ class HaloNetwork(GraphNetwork):
     def __init__(self, hidden: int = HIDDEN):
         rule = message_rule("l1", 3)
         super().__init__(FEATURES, 1, rule, hidden)
-        self.edge_model = perceptron(2 * FEATURES + 3, rule.width, hidden)
+        self.edge_model = Perceptron(2 * FEATURES + 3, rule.width, hidden)
 
     def forward(
         self, received: Tensor, sent: Tensor, apart: Tensor, receiver: Tensor
@@ -90,8 +90,8 @@ def halo_network(hidden: int = HIDDEN, seed: int = 0, neighbours: float = 1.0) -
         torch.manual_seed(seed)
         network = HaloNetwork(hidden)
     with torch.no_grad():
-        network.edge_model[-1].weight /= neighbours
-        network.edge_model[-1].bias /= neighbours
+        network.edge_model.last.weight /= neighbours
+        network.edge_model.last.bias /= neighbours
     return network
 
 

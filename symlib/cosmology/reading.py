@@ -73,7 +73,7 @@ def survey(network: HaloNetwork, graph: Data, centres: int = 128) -> Survey:
     """
     hoods, everyone = Neighbourhoods.of(graph), torch.arange(graph.num_nodes)
     # Silenced components are zero on every edge.
-    speaking = torch.where((network.edge_model[-1].weight != 0).any(dim=1))[0]
+    speaking = torch.where((network.edge_model.last.weight != 0).any(dim=1))[0]
     sums = torch.zeros(3, len(speaking), dtype=torch.float64)
     predicted, message = [], []
     with torch.no_grad():
@@ -225,14 +225,13 @@ def _choose(edge, node, graph: Data, rows) -> tuple[list[dict], Composed, Compos
         near = [k for k, row in enumerate(tried) if row["error"] <= WITHIN * least]
         return min(near, key=lambda k: tried[k]["complexity"])
 
-    selected = int(node.selected.name)
     for index in _worthwhile(edge, LEAST_SCORE):
-        attempt(index, selected)
+        attempt(index, node.best)
     if not tried:
         raise InputError("seen: no equation of the message depends on anything; train for longer")
     of_edge = tried[best()]["edge"]
     for index in _worthwhile(node, LEAST_NODE_SCORE):
-        if index != selected and symbol("e1") in node.sympy(index).free_symbols:
+        if index != node.best and symbol("e1") in node.sympy(index).free_symbols:
             attempt(of_edge, index)
     return tried, *formulas[best()]
 

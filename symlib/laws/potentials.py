@@ -284,6 +284,7 @@ def get_law(spec: "str | PairPotential") -> PairPotential:
     if not Path(path).is_file():
         raise InputError(f"law {spec!r}: there is no file {path}")
     module_spec = importlib.util.spec_from_file_location("symlib_user_law", path)
+    assert module_spec and module_spec.loader  # as there are for a .py that is there
     module = importlib.util.module_from_spec(module_spec)
     try:
         module_spec.loader.exec_module(module)

@@ -30,7 +30,7 @@ class Energies:
     pair_names, pair_inputs: the variables of appendix C, shape [pairs, variables]: m1, m2, q1,
         q2, dx = x2 - x1, dy, (dz,) r, the plain distance.
     pair_force: -d pair / d x1, shape [pairs, dim]; force: the true force on body 1;
-        potential: the true energy, shape [pairs].
+        potential: the true energy, shape [pairs]. Both are None where no law is known.
     own: energy of every body, measured from rest, shape [nodes].
     own_names, own_inputs: m, q, px, py, (pz,) p, the length of the momentum; [nodes, variables].
     own_velocity: d H_self / dp, shape [nodes, dim]; velocity: the true one.
@@ -40,8 +40,8 @@ class Energies:
     pair_names: tuple[str, ...]
     pair_inputs: np.ndarray
     pair_force: np.ndarray
-    force: np.ndarray
-    potential: np.ndarray
+    force: np.ndarray | None
+    potential: np.ndarray | None
     own: np.ndarray
     own_names: tuple[str, ...]
     own_inputs: np.ndarray
@@ -64,12 +64,14 @@ class Energies:
         return found
 
 
-def record_energies(network: FlatHGN, law: PairPotential, states, chunk: int = 2048) -> Energies:
+def record_energies(
+    network: FlatHGN, law: PairPotential | None, states, chunk: int = 2048
+) -> Energies:
     """Energies of a trained network on snapshots.
 
     Args:
         network: from `symlib.training.train`.
-        law: the true law, for the forces.
+        law: the true law, for the forces, or None.
         states: shape [snapshots, bodies, 2 dim + 2].
         chunk: snapshots evaluated at once.
 
@@ -90,18 +92,21 @@ def record_energies(network: FlatHGN, law: PairPotential, states, chunk: int = 2
     pair, slope, own, own_slope = (
         torch.cat(group).numpy().astype(float) for group in zip(*parts, strict=True)
     )
-    with jax.enable_x64(True):
-        forces = np.asarray(jax.jit(lambda s: pair_forces(law, s))(states.astype(np.float64)))
-        here, there = (states[:, k].reshape(-1, states.shape[2]) for k in (first, second))
-        energy = jax.jit(jax.vmap(lambda a, b: law.energy(a, b, bodies)))
-        potential = np.asarray(energy(here.astype(np.float64), there.astype(np.float64)))
+    here, there = (states[:, k].reshape(-1, states.shape[2]) for k in (first, second))
+    force = potential = None
+    if law is not None:
+        with jax.enable_x64(True):
+            forces = np.asarray(jax.jit(lambda s: pair_forces(law, s))(states.astype(np.float64)))
+            energy = jax.jit(jax.vmap(lambda a, b: law.energy(a, b, bodies)))
+            potential = np.asarray(energy(here.astype(np.float64), there.astype(np.float64)))
+        force = forces[:, first, second].reshape(-1, dim)
     nodes = states.reshape(-1, states.shape[2]).astype(np.float64)
     return Energies(
         pair=pair,
         pair_names=pair_names(dim),
         pair_inputs=pair_variables(here, there),
         pair_force=-slope,
-        force=forces[:, first, second].reshape(-1, dim),
+        force=force,
         potential=potential,
         own=own,
         own_names=body_names(dim),

@@ -49,8 +49,8 @@ def equation_dynamics(pair: Regression, own: Regression) -> Dynamics:
         force = pull([*columns, *np.moveaxis(offset, -1, 0), r])
         # The energy depends on x2 - x1: its slope pulls body 1 and pushes body 2.
         total = np.zeros_like(velocity)
-        np.add.at(total, (slice(None), first), force)
-        np.add.at(total, (slice(None), second), -force)
+        for place, push in ((first, force), (second, -force)):
+            np.add.at(total.swapaxes(0, 1), place, push.swapaxes(0, 1))
         return np.concatenate([velocity, total / mass[..., None]], axis=-1)
 
     return flow

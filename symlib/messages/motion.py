@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -74,7 +75,7 @@ def symbolic_dynamics(regressions, states, accelerations) -> SymbolicDynamics:
         columns = [
             # Rare close encounters must not rule the fit, hence the soft absolute error.
             soft_fit(
-                lambda w, y=y, design=design: design @ w - y,
+                partial(_misfit, design, y),
                 np.linalg.lstsq(design, y, rcond=None)[0],
                 [np.median(np.abs(y)) + 1e-12],
             )[0]
@@ -84,6 +85,10 @@ def symbolic_dynamics(regressions, states, accelerations) -> SymbolicDynamics:
         error = np.abs(design @ matrix - truth).mean()
         found.append((error, SymbolicDynamics(tuple(regressions), matrix, quantity)))
     return min(found, key=lambda pair: pair[0])[1]
+
+
+def _misfit(design: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return design @ weights - truth
 
 
 def _calm(accelerations: np.ndarray) -> np.ndarray:

@@ -216,15 +216,15 @@ def linear_fit(components, truth, dropped: float = DROPPED) -> LinearFit:
     scale = np.abs(design).max(axis=0)
     scale[scale == 0] = 1.0
     design = design / scale
-    r2_all, r2_kept, coefficients, kept = [], [], [], []
+    r2_all, r2_kept, solutions, kept = [], [], [], []
     for y in components.T:
         plain = np.linalg.lstsq(design, y, rcond=None)[0]
         r2_all.append(_r2(y, design @ plain))
         solution, inside = _trimmed(design, y, plain, dropped)
         r2_kept.append(_r2(y[inside], design[inside] @ solution))
-        coefficients.append(solution / scale)
+        solutions.append(solution / scale)
         kept.append(inside)
-    coefficients = np.stack(coefficients, axis=1)
+    coefficients = np.stack(solutions, axis=1)
     return LinearFit(
         float(np.mean(r2_all)),
         float(np.mean(r2_kept)),

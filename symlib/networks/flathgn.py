@@ -13,60 +13,39 @@ pair is summed in both directions only H_pair(1, 2) + H_pair(2, 1) counts. The r
 the mean |H_pair| over edges, settles the first two. All quantities are dimensionless.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
 from symlib.errors import InputError
-from symlib.networks.graph_network import HIDDEN, MessageRule, prediction_loss
+from symlib.networks.graph_network import HIDDEN, MessageRule, Perceptron, prediction_loss
 
 PAIR_PENALTY = 1e-2  # weight of mean |H_pair|, the weight that L1 has on messages
-
-Energy = Callable[[Tensor], Tensor]
-
-
-def energy_perceptron(inputs: int, hidden: int = HIDDEN) -> nn.Sequential:
-    """Two hidden layers with GELU: accelerations are derivatives, so kinks are not allowed."""
-    return nn.Sequential(
-        nn.Linear(inputs, hidden),
-        nn.GELU(),
-        nn.Linear(hidden, hidden),
-        nn.GELU(),
-        nn.Linear(hidden, 1),
-    )
 
 
 class FlatHGN(MessagePassing):
     """Self energies and pair energies, summed, and Hamilton's equations (appendix A.4).
 
+    H_self, `node_model`, is of rows [x, p, charge, mass], shape [nodes, 2 dim + 2] -> [nodes, 1];
+    H_pair, `edge_model`, of rows [receiver, sender], [edges, 2 (2 dim + 2)] -> [edges, 1].
+
     Args:
         dim: 2 or 3.
         hidden: width of the hidden layers.
-        self_energy: H_self of rows [x, p, charge, mass], shape [nodes, 2 dim + 2] ->
-            [nodes, 1]; a fresh perceptron unless given.
-        pair_energy: H_pair of rows [receiver, sender], shape [edges, 2 (2 dim + 2)] ->
-            [edges, 1]; a fresh perceptron unless given.
 
     Raises:
         InputError: dim is neither 2 nor 3.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        hidden: int = HIDDEN,
-        self_energy: Energy | None = None,
-        pair_energy: Energy | None = None,
-    ):
+    def __init__(self, dim: int, hidden: int = HIDDEN):
         super().__init__(aggr="add")
         if dim not in (2, 3):
             raise InputError(f"dim: 2 or 3, got {dim}")
         self.features, self.outputs = 2 * dim + 2, dim
         self.rule = MessageRule("flathgn", 1, PAIR_PENALTY)
-        self.edge_model = pair_energy or energy_perceptron(2 * self.features, hidden)
-        self.node_model = self_energy or energy_perceptron(self.features, hidden)
+        # GELU: accelerations are derivatives, so kinks are not allowed.
+        self.edge_model = Perceptron(2 * self.features, 1, hidden, nn.GELU)
+        self.node_model = Perceptron(self.features, 1, hidden, nn.GELU)
 
     def canonical(self, x: Tensor) -> Tensor:
         """States [position, velocity, charge, mass] -> [position, momentum, charge, mass]."""

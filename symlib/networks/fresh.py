@@ -6,8 +6,10 @@ from symlib.choices import FLATHGN, MODELS, known
 from symlib.networks.flathgn import FlatHGN
 from symlib.networks.graph_network import GraphNetwork, particle_network
 
+Network = GraphNetwork | FlatHGN
 
-def fresh_network(model: str, dim: int, seed: int = 0) -> GraphNetwork | FlatHGN:
+
+def fresh_network(model: str, dim: int, seed: int = 0) -> Network:
     """A fresh network, its weights drawn from `seed` without touching the global generator.
 
     Raises:

@@ -10,6 +10,8 @@ that the loss adds with weight α₁. All quantities are dimensionless.
 """
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor, nn
@@ -99,15 +101,32 @@ def message_rule(model: str, dim: int) -> MessageRule:
     return MessageRule(model, *rules[model])
 
 
-def perceptron(inputs: int, outputs: int, hidden: int = HIDDEN) -> nn.Sequential:
-    """Two hidden layers with ReLU (appendix A.1)."""
-    return nn.Sequential(
-        nn.Linear(inputs, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, outputs),
-    )
+class Perceptron(nn.Sequential):
+    """Two hidden layers, with ReLU unless another activation is given (appendix A.1)."""
+
+    def __init__(self, inputs: int, outputs: int, hidden: int = HIDDEN, activation: type = nn.ReLU):
+        super().__init__(
+            nn.Linear(inputs, hidden),
+            activation(),
+            nn.Linear(hidden, hidden),
+            activation(),
+            nn.Linear(hidden, outputs),
+        )
+
+    @property
+    def first(self) -> nn.Linear:
+        """The layer that reads."""
+        return self._linear(0)
+
+    @property
+    def last(self) -> nn.Linear:
+        """The layer that speaks."""
+        return self._linear(-1)
+
+    def _linear(self, place: int) -> nn.Linear:
+        layer = self[place]
+        assert isinstance(layer, nn.Linear)
+        return layer
 
 
 class GraphNetwork(MessagePassing):
@@ -123,8 +142,8 @@ class GraphNetwork(MessagePassing):
     def __init__(self, features: int, outputs: int, rule: MessageRule, hidden: int = HIDDEN):
         super().__init__(aggr="add")
         self.features, self.outputs, self.rule = features, outputs, rule
-        self.edge_model = perceptron(2 * features, rule.width, hidden)
-        self.node_model = perceptron(features + rule.components, outputs, hidden)
+        self.edge_model = Perceptron(2 * features, rule.width, hidden)
+        self.node_model = Perceptron(features + rule.components, outputs, hidden)
 
     def forward(
         self, x: Tensor, edge_index: Tensor, noise: Tensor | None = None
@@ -205,4 +224,4 @@ def prediction_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
 def weight_penalty(network: nn.Module) -> Tensor:
     """L_n: the sum of all squared parameters (appendix A.1)."""
-    return sum((weight**2).sum() for weight in network.parameters())
+    return reduce(add, ((weight**2).sum() for weight in network.parameters()))

@@ -8,6 +8,7 @@ Every number that a page shows comes from an executed cell or from a record.
 import importlib.metadata
 import json
 import math
+import os
 import platform
 import shlex
 import subprocess
@@ -52,13 +53,17 @@ def provenance(seconds: float, command: str | None = None) -> dict:
 
 def hardware() -> dict:
     """Processor, its cores as this process may use them, and the GPU where there is one."""
-    import os
-
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"processor": _processor(), "cores": cores, "gpu": gpu}
+    return {"processor": _processor(), "cores": available_cores(), "gpu": gpu}
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
 
 
 def write_record(path: str | Path | None, record: dict) -> str | Path | None:
@@ -122,7 +127,7 @@ def plain(value):
 
 
 def _versions() -> dict:
-    found = {}
+    found: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)

@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from symlib.errors import InputError, NonFiniteLoss
 from symlib.records.record import plain, provenance, read_record, write_record
@@ -133,13 +133,13 @@ class Study(ABC):
         """
         self.check(engine)
         path, older = self.path(folder), self.on_record(folder)
-        if self.is_done(folder, engine=engine, retry=retry):
+        if older is not None and self.is_done(folder, engine=engine, retry=retry):
             return older, False
-        options = {"engine": engine, "cache": cache, "progress": progress}
+        options: dict[str, Any] = {"engine": engine, "cache": cache, "progress": progress}
         facts, began = self.facts(), time.perf_counter()
         try:
             stage = self._from(older, engine)
-            if stage is None:
+            if older is None or stage is None:
                 measured = self.measure(**options)
             else:
                 measured = self.again(stage, older, **options)

@@ -12,7 +12,6 @@ All arithmetic is float64, on the processor even where there is an accelerator; 
 quantities are dimensionless.
 """
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -27,6 +26,7 @@ import numpy as np
 from jax import lax
 
 from symlib.laws.potentials import Body, PairPotential
+from symlib.records.record import available_cores
 
 LANES = 16
 # Snapshots that one step may pass. Fewer limit the step, more are interpolated in vain.
@@ -60,7 +60,7 @@ def system_accelerations(law: PairPotential, position, velocity, charge, mass) -
     senders = position[None] + itself[..., None]
 
     def pair(a, b, sender):
-        return law.pair_energy(Body(*a, bodies), Body(sender, *b[1:], bodies))
+        return law.pair_energy(Body._make([*a, bodies]), Body._make([sender, *b[1:], bodies]))
 
     def energy(positions):
         states = (positions, velocity, mass, charge)
@@ -135,7 +135,7 @@ def _program(law: PairPotential, dim, bodies, steps, tolerance, max_steps):
     rows = [np.asarray(row) for row in _SOLVER.tableau.a_lower]
     error_weights = np.asarray(_SOLVER.tableau.b_error)
     # Inside a step y(t + x h) = y + h sum_i x p_i(x) k_i, with k_i the slope of stage i.
-    dense = np.asarray(_SOLVER.interpolation_cls.eval_coeffs)
+    dense = np.asarray(_SOLVER.interpolation_cls.eval_coeffs)  # type: ignore[attr-defined]  # a class
     needed = np.flatnonzero(dense.any(axis=1))
     derivative = jax.vmap(partial(_derivative, law), in_axes=-1, out_axes=-1)
 
@@ -144,7 +144,7 @@ def _program(law: PairPotential, dim, bodies, steps, tolerance, max_steps):
 
     def first_step(phase, constants):
         field = lambda terms, t, y, args: _derivative(law, y, constants)  # noqa: E731
-        end, control = controller.init(None, 0.0, None, phase, None, None, field, order)
+        end, control = controller.init(None, 0.0, 0.0, phase, None, None, field, order)
         return end, jax.tree.map(jnp.asarray, control)
 
     def adapt(t, t_next, phase, candidate, error, control):
@@ -215,14 +215,15 @@ def _program(law: PairPotential, dim, bodies, steps, tolerance, max_steps):
 
     def empty() -> _Lanes:
         stored = jnp.zeros((LANES, steps + WINDOW, 2, bodies, dim))
-        lanes = start(*map(jnp.asarray, _idle(bodies, dim)), stored)
+        phase, constants = map(jnp.asarray, _idle(bodies, dim))
+        lanes = start(phase, constants, stored)
         return lanes._replace(active=jnp.zeros(LANES, bool))
 
     def advance(lanes: _Lanes, fresh, phase, constants, refill) -> _Lanes:
         """Seat the fresh systems, then step until `refill` lanes have finished."""
         seated = start(phase, constants, lanes.stored)
         chosen = jax.tree.map(partial(jnp.where, fresh), seated[:-1], lanes[:-1])
-        lanes = _Lanes(*chosen, lanes.stored)
+        lanes = _Lanes._make([*chosen, lanes.stored])
         at_start = lanes.active.sum()
 
         def unfinished(loop):
@@ -304,8 +305,7 @@ def integrate(
                     deliver(seat, result if whole else None)
                     seats[lane] = None
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    workers = min(cores, -(-len(numbers) // LANES))
+    workers = min(available_cores(), -(-len(numbers) // LANES))
     with ThreadPoolExecutor(workers) as pool:
         try:
             for future in as_completed([pool.submit(work) for _ in range(workers)]):

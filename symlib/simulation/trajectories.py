@@ -116,10 +116,11 @@ class Trajectories:
         if len(self) < 2:
             raise InputError(f"split needs at least 2 systems, there are {len(self)}")
         held = min(max(1, round(test_fraction * len(self))), len(self) - 1)
-        return tuple(
+        training, test = (
             Trajectories(self.law, self.phase, self.constants, numbers, self.failed, self.path)
             for numbers in np.split(self.system_numbers, [-held])
         )
+        return training, test
 
     def snapshots(self, count: int, seed: int = 0) -> Snapshots:
         """Draw random snapshots, without repetition, and their true accelerations (eq. 6).

@@ -13,21 +13,22 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from symlib.errors import InputError
+from symlib.networks.fresh import Network
 
 FORMAT = "symlib-checkpoint-1"
 
 
-def architecture(network) -> dict:
+def architecture(network: Network) -> dict:
     """What must agree for weights to fit a network."""
     return {
         "model": network.rule.name,
         "features": network.features,
         "outputs": network.outputs,
-        "hidden": network.edge_model[0].out_features,
+        "hidden": network.edge_model.first.out_features,
     }
 
 
-def save_checkpoint(path: Path, network, adam: torch.optim.Optimizer, facts: dict) -> None:
+def save_checkpoint(path: Path, network: Network, adam: torch.optim.Optimizer, facts: dict) -> None:
     """Write weights, optimiser state and `facts` (plain values: step, recipe, history ...)."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,7 @@ def read_checkpoint(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
     return head, tensors
 
 
-def load_weights(path: Path, network) -> dict:
+def load_weights(path: Path, network: Network) -> dict:
     """Put a checkpoint's weights into `network`; returns the checkpoint's facts.
 
     Raises:

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from symlib.errors import InputError, NonFiniteLoss
+from symlib.networks.fresh import Network
 from symlib.training.checkpoints import load_optimiser, load_weights, save_checkpoint
 from symlib.training.recipes import Recipe, optimiser, use_bfloat16
 
@@ -39,7 +39,7 @@ class Run:
     resumed_at: the step from which this call went on (0 for a fresh run).
     """
 
-    network: nn.Module
+    network: Network
     recipe: Recipe
     seed: int
     history: list[dict] = field(default_factory=list)
@@ -140,7 +140,7 @@ def walk(
     checkpoint_every: float = 30.0,
     progress: bool = True,
     threads: int = 1,
-    watch: Callable[[int, nn.Module], bool | None] | None = None,
+    watch: Callable[[int, Network], bool | None] | None = None,
     watch_every: int = 100,
 ) -> Run:
     """Train `run.network`, which lies on its device, by its recipe to the end.

@@ -21,8 +21,7 @@ import torch
 from torch import nn
 
 from symlib.errors import InputError, UnknownChoice
-from symlib.networks.flathgn import FlatHGN
-from symlib.networks.graph_network import GraphNetwork
+from symlib.networks.fresh import Network
 
 SHARES = ("warmup", "alpha_until", "calm_start", "calm_until", "turn_until", "float32_from")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -163,7 +162,7 @@ def get_recipe(name: str, **changes) -> Recipe:
     return replace(RECIPES[name], **changes)
 
 
-def bear_invariant(network: GraphNetwork | FlatHGN, dim: int) -> None:
+def bear_invariant(network: Network, dim: int) -> None:
     """Start φᵉ from differences of positions, blind to what φᵛ knows anyway (in place).
 
     φᵛ sees the receiver's mass and velocity itself, so messages need not carry them; left to
@@ -179,19 +178,25 @@ def bear_invariant(network: GraphNetwork | FlatHGN, dim: int) -> None:
     """
     features = network.features
     with torch.no_grad():
-        first = network.edge_model[0].weight  # [hidden, receiver features + sender features]
+        first = network.edge_model.first.weight  # [hidden, receiver features + sender features]
         # One difference instead of two positions: √2 keeps the variance of what neurons see.
         first[:, features : features + dim] *= math.sqrt(2.0)
         first[:, :dim] = -first[:, features : features + dim]
         first[:, network.unseen()] = 0.0
-        network.node_model[0].weight[:, :dim] = 0.0
-        network.node_model[0].weight[:, network.left_to_messages()] = 0.0
+        network.node_model.first.weight[:, :dim] = 0.0
+        network.node_model.first.weight[:, network.left_to_messages()] = 0.0
 
 
-def stay_blind(network: GraphNetwork | FlatHGN) -> None:
+def stay_blind(network: Network) -> None:
     """Drop the gradient by which φᵉ and φᵛ would learn what is the other's to know (in place)."""
-    network.edge_model[0].weight.grad[:, network.unneeded()] = 0.0
-    network.node_model[0].weight.grad[:, network.left_to_messages()] = 0.0
+    forget(network.edge_model.first, network.unneeded())
+    forget(network.node_model.first, network.left_to_messages())
+
+
+def forget(layer: nn.Linear, columns) -> None:
+    """Drop the gradient by which a layer would learn to read some of its inputs (in place)."""
+    if layer.weight.grad is not None:
+        layer.weight.grad[:, columns] = 0.0
 
 
 def optimiser(

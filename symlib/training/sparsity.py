@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from symlib.errors import InputError
+from symlib.networks.fresh import Network
 from symlib.networks.graph_network import GraphNetwork, MessageRule
-from symlib.training.recipes import Recipe
+from symlib.training.recipes import Recipe, forget
 
 ORDINARY = 0.9  # the share of messages by which components are judged, as in kept-90% fits
 
@@ -114,7 +115,7 @@ def turn_to_principal_axes(
         raw: φᵉ's output on some edges, shape [edges, rule.width].
         adam: its optimiser.
     """
-    last, first = network.edge_model[-1], network.node_model[0]
+    last, first = network.edge_model.last, network.node_model.first
     components = network.rule.components
     with torch.no_grad():
         mean = network.rule.mean(raw)
@@ -143,7 +144,7 @@ def silence(network: GraphNetwork, silent: Tensor, adam: torch.optim.Optimizer) 
         silent: shape [components], bool.
         adam: its optimiser.
     """
-    last, first = network.edge_model[-1], network.node_model[0]
+    last, first = network.edge_model.last, network.node_model.first
     column = network.features + torch.where(silent)[0]
     rows = silent.repeat(last.out_features // len(silent))
     with torch.no_grad():
@@ -158,17 +159,17 @@ def silence(network: GraphNetwork, silent: Tensor, adam: torch.optim.Optimizer) 
                     values[at] = 0.0
 
 
-def stay_silent(network: GraphNetwork) -> None:
+def stay_silent(network: Network) -> None:
     """Drop the gradient by which φᵛ would listen to the noise of silenced KL components."""
     column = network.features + torch.where(~_alive(network))[0]
-    network.node_model[0].weight.grad[:, column] = 0.0
+    forget(network.node_model.first, column)
 
 
-def speaking(network: GraphNetwork) -> int:
+def speaking(network: Network) -> int:
     """How many message components have not been silenced."""
     return int(_alive(network).sum())
 
 
-def _alive(network: GraphNetwork) -> Tensor:
-    rows = network.edge_model[-1].weight[: network.rule.components]
+def _alive(network: Network) -> Tensor:
+    rows = network.edge_model.last.weight[: network.rule.components]
     return (rows != 0).any(dim=1)

@@ -13,8 +13,8 @@ import torch
 
 from symlib.choices import FLATHGN
 from symlib.errors import InputError
-from symlib.networks.fresh import fresh_network
-from symlib.networks.graph_network import WEIGHT_PENALTY, GraphNetwork, weight_penalty
+from symlib.networks.fresh import Network, fresh_network
+from symlib.networks.graph_network import WEIGHT_PENALTY, weight_penalty
 from symlib.networks.graphs import complete_graph
 from symlib.training.loop import Loop, Run, check_threads, device_of, walk
 from symlib.training.recipes import Recipe, bear_invariant, stay_blind
@@ -33,7 +33,7 @@ def train(
     progress: bool = True,
     device: str | None = None,
     threads: int = 1,
-    watch: Callable[[int, GraphNetwork], bool | None] | None = None,
+    watch: Callable[[int, Network], bool | None] | None = None,
     watch_every: int = 100,
 ) -> Run:
     """Train a network to predict the accelerations of all bodies.
@@ -115,11 +115,11 @@ class _Loop(Loop):
         return x.flatten(0, 1), y, noise
 
     def before_update(self) -> None:
-        run = self.run
-        if run.recipe.born_invariant and run.steps < run.recipe.blind_until * run.recipe.steps:
-            stay_blind(run.network)
-        if run.recipe.silence_below > 0 and run.network.rule.stochastic:
-            stay_silent(run.network)
+        recipe, network = self.run.recipe, self.run.network
+        if recipe.born_invariant and self.run.steps < recipe.blind_until * recipe.steps:
+            stay_blind(network)
+        if recipe.silence_below > 0 and network.rule.stochastic:
+            stay_silent(network)
 
     def _choose(self, rng) -> torch.Tensor:
         recipe = self.run.recipe

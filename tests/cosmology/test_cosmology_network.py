@@ -185,12 +185,11 @@ class Front:
 
     texts: tuple
     names: tuple
-    selected_row: int
+    best: int
 
     def __post_init__(self):
         n = len(self.texts)
         self.equations_ = pd.DataFrame({"complexity": range(1, n + 1), "score": [0.1] * n})
-        self.selected = self.equations_.iloc[self.selected_row]
 
     def sympy(self, index):
         return parse_equation(self.texts[index], self.names)

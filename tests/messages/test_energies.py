@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from hamiltonians import kinetic_energy, true_pair_energy
+from hamiltonians import true_hamiltonian
 from snapshots import random_snapshots
 from test_rollout import Equation
 
@@ -24,24 +23,8 @@ from symlib.training.presets import get_preset
 from symlib.training.recipes import bear_invariant
 
 
-class Energy(torch.nn.Module):
-    """A known energy in the place of a perceptron."""
-
-    def __init__(self, function, factor=1.0, extra=None):
-        super().__init__()
-        self.function, self.factor, self.extra = function, factor, extra
-
-    def forward(self, rows):
-        energy = self.factor * self.function(rows)
-        return energy if self.extra is None else energy + self.extra(rows)
-
-
-def truth(law="spring", dim=2, extra=None, own_extra=None) -> FlatHGN:
-    return FlatHGN(
-        dim,
-        self_energy=Energy(kinetic_energy(dim), extra=own_extra),
-        pair_energy=Energy(true_pair_energy(LAWS[law], dim), extra=extra),
-    )
+def truth(law="spring", dim=2, **extra) -> FlatHGN:
+    return true_hamiltonian(LAWS[law], dim, **extra)
 
 
 PAIR = {2: ("m1", "m2", "q1", "q2", "dx", "dy", "r")}

@@ -247,7 +247,7 @@ def test_gradients_agree_with_differences(text):
 def test_a_regression_is_judged_by_its_selected_equation():
     expressions = tuple(parse_equation(t, ["r"]) for t in ("r", "r^2 - 2.01*r + 4"))
     table = pd.DataFrame({"complexity": [1, 7], "loss": [1.0, 0.1], "score": [0.0, 1.0]})
-    found = Regression(table, table.loc[1], ("r",), "operon", 0.0, 0, expressions)
+    found = Regression(table, 1, ("r",), "operon", 0.0, 0, expressions)
     assert recovered_pair_energy(found, "spring", 2)
 
 

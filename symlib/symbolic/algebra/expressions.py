@@ -7,10 +7,11 @@ runs it), and separates an equation's form from its constants, which is what a r
 the verdict need.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add, mul
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -20,10 +21,11 @@ from sympy.logic.boolalg import BooleanAtom, BooleanFunction
 
 from symlib.errors import InputError
 
-Compiled = Callable[[Sequence[np.ndarray]], np.ndarray]
+# Of an array or a number for each slot; what has no variable is a number.
+Compiled = Callable[[Sequence], Any]
 
 # Of any number of arguments; those of two are applied from left to right.
-_OPERATIONS = {
+_OPERATIONS: dict[type, Callable] = {
     sp.Add: add,
     sp.Mul: mul,
     sp.Min: np.minimum,
@@ -111,7 +113,7 @@ def compile_expression(expr: sp.Basic, slots: dict[sp.Symbol, int]) -> Compiled:
         branches = [[compile_expression(part, slots) for part in pair] for pair in expr.args]
 
         def piecewise(v):
-            out = np.nan
+            out: np.ndarray | float = np.nan
             for value, condition in reversed(branches):
                 out = np.where(condition(v), value(v), out)
             return out
@@ -149,13 +151,13 @@ class Form:
     values: np.ndarray
     kinds: tuple[str, ...]
 
-    def fill(self, values: Sequence[float]) -> sp.Expr:
+    def fill(self, values: Iterable[float]) -> sp.Expr:
         """The equation with these constants."""
         return self.expr.xreplace(
             {s: sp.Float(float(v), 15) for s, v in zip(self.symbols, values, strict=True)}
         )
 
-    def compile(self, names: Sequence[str]) -> Callable[[Sequence[float], np.ndarray], np.ndarray]:
+    def compile(self, names: Sequence[str]) -> Callable[[Iterable[float], np.ndarray], np.ndarray]:
         """function(constants, X) -> values [n]."""
         k = len(names)
         slots = {symbol(name): i for i, name in enumerate(names)}
@@ -178,7 +180,8 @@ def fixed(expr: sp.Expr) -> Form:
 
 def form_of(expr: sp.Expr) -> Form:
     """Separate an equation into its form and its constants."""
-    symbols, values, kinds = [], [], []
+    symbols: list[sp.Symbol] = []
+    values, kinds = [], []
 
     def go(node, kind):
         if node.is_Number:

@@ -134,8 +134,8 @@ def parse_equation(text: str, names: Sequence[str]) -> sp.Expr:
 
     def go(node):
         match node:
-            case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
-                return _number(node.value)
+            case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+                return _number(value)
             case ast.Name(id=name):
                 if name not in known:
                     listed = ", ".join(known)
@@ -148,11 +148,10 @@ def parse_equation(text: str, names: Sequence[str]) -> sp.Expr:
             case ast.Compare(left=a, ops=[op], comparators=[b]) if type(op) in _OPERATORS:
                 return _OPERATORS[type(op)](number(a), number(b))
             case ast.Call(func=ast.Name(id=name), args=[first, *rest], keywords=[]):
-                name = name.lower()
-                arity, build = FUNCTIONS.get(name, (0, None))
+                arity, build = FUNCTIONS.get(name.lower(), (0, number))
                 if arity in (None, 1 + len(rest)):
                     # Only the first argument of an IF may be a condition.
-                    read = go if name in ("if", "ifelse", "cond") else number
+                    read = go if name.lower() in ("if", "ifelse", "cond") else number
                     return build(read(first), *map(number, rest))
         part = ast.get_source_segment(source, node) or type(node).__name__
         raise InputError(f"equation: cannot read {part!r} in {text!r}")

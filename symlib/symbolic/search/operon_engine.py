@@ -61,7 +61,8 @@ def sign_products(X: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list
     signs = [i for i in range(X.shape[1]) if set(np.unique(X[:, i])) == {-1.0, 1.0}]
     pairs = list(combinations(signs, 2))
     products = np.column_stack([X, *(X[:, i] * X[:, j] for i, j in pairs)])
-    new, taken = {}, "".join(names)
+    new: dict[str, str] = {}
+    taken = "".join(names)
     for i, j in pairs:
         name = f"sign{len(new)}"
         while name in taken:
@@ -77,7 +78,7 @@ def search(
     budget: Budget,
     seed: int,
     above: np.ndarray | None = None,
-    step: Callable[[], None] = lambda: None,
+    step: Callable[[], object] = lambda: None,
 ) -> list[list[str]]:
     """Equations over all examples; and, where a split promises something, over its sides.
 

@@ -12,11 +12,12 @@ import numpy as np
 import sympy as sp
 
 from symlib.errors import InputError
+from symlib.records.record import available_cores
 from symlib.symbolic.algebra.complexity import complexity
 from symlib.symbolic.algebra.expressions import evaluate, form_of
 from symlib.symbolic.algebra.parsing import equation_text, parse_equation
 from symlib.symbolic.algebra.simplify import simplify_equation
-from symlib.symbolic.search.processes import available_cores, run_workers
+from symlib.symbolic.search.processes import run_workers
 from symlib.symbolic.search.refit import fit_constants, mean_absolute_error
 from symlib.symbolic.search.selection import pareto_indices, scores
 from symlib.symbolic.search.variations import distinct, smaller, variations
@@ -117,7 +118,7 @@ def polish(
     rounds: int,
     seed: int = 0,
     parts: int = 2,
-    step: Callable[[], None] = lambda: None,
+    step: Callable[[], object] = lambda: None,
 ) -> list[Candidate]:
     """Pareto front from an engine's equations.
 

@@ -16,8 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from symlib.records.record import available_cores
 
 _SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Task = tuple[Mapping, Mapping[str, np.ndarray]]
@@ -27,7 +30,7 @@ class WorkerFailed(RuntimeError):
     """A search process ended without a result; the message holds the end of its output."""
 
 
-def run_worker(worker: str, request: Mapping, arrays: Mapping[str, np.ndarray]) -> dict:
+def run_worker(worker: str, request: Mapping, arrays: Mapping[str, np.ndarray]) -> Any:
     """Call a function in a process of its own.
 
     Args:
@@ -40,7 +43,7 @@ def run_worker(worker: str, request: Mapping, arrays: Mapping[str, np.ndarray]) 
     with tempfile.TemporaryDirectory(prefix="symlib-") as folder:
         path = Path(folder)
         (path / "request.json").write_text(json.dumps(request), encoding="utf-8")
-        np.savez(path / "data.npz", **arrays)
+        np.savez(path / "data.npz", **arrays)  # type: ignore[arg-type]  # none is allow_pickle
         with open(path / "output.txt", "wb") as output:
             done = subprocess.run(
                 [sys.executable, "-m", __name__, worker, folder],
@@ -57,8 +60,8 @@ def run_worker(worker: str, request: Mapping, arrays: Mapping[str, np.ndarray]) 
 
 
 def run_workers(
-    worker: str, tasks: Sequence[Task], done: Callable[[], None] = lambda: None
-) -> list[dict]:
+    worker: str, tasks: Sequence[Task], done: Callable[[], object] = lambda: None
+) -> list:
     """Run several tasks side by side, one per core; answers in the order of the tasks.
 
     Args:
@@ -72,13 +75,6 @@ def run_workers(
 
     with ThreadPoolExecutor(available_cores()) as pool:
         return list(pool.map(one, tasks))
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
 
 
 def _serve(worker: str, folder: str) -> None:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from symlib.errors import InputError
 from symlib.laws.variables import AXES
+from symlib.records.record import available_cores
 from symlib.symbolic.algebra.complexity import complexity
 from symlib.symbolic.algebra.expressions import evaluate, form_of, symbol
 from symlib.symbolic.algebra.parsing import equation_text, parse_equation
@@ -28,7 +29,6 @@ from symlib.symbolic.search.budget import Budget, get_budget
 from symlib.symbolic.search.checks import checked
 from symlib.symbolic.search.engines import choose_engine
 from symlib.symbolic.search.polish import Candidate, front, polish
-from symlib.symbolic.search.processes import available_cores
 from symlib.symbolic.search.refit import fit_constants, mean_absolute_error
 from symlib.symbolic.search.selection import scores, select
 from symlib.symbolic.search.split import find_split, join
@@ -41,28 +41,22 @@ class Regression:
     """The outcome of `regress`, in PySR's words.
 
     equations_: the Pareto front, columns complexity, loss (MAE, in the target's unit), score
-    and equation (text that `parse_equation` reads), simplest first; selected: the row with
-    the largest score; names: the variables; engine; seconds: wall time; seed.
+    and equation (text that `parse_equation` reads), simplest first; best: the number of the row
+    with the largest score; names: the variables; engine; seconds: wall time; seed.
     """
 
     equations_: pd.DataFrame
-    selected: pd.Series
+    best: int
     names: tuple[str, ...]
     engine: str
     seconds: float
     seed: int
     _expressions: tuple[sp.Expr, ...] = field(repr=False)
 
-    def _row(self, index: int | None) -> int:
-        if index is None:
-            return int(self.selected.name)
-        if not -len(self._expressions) <= index < len(self._expressions):
-            raise InputError(f"index: there are {len(self._expressions)} equations, got {index}")
-        return range(len(self._expressions))[index]
-
-    def get_best(self) -> pd.Series:
-        """The selected row of `equations_`."""
-        return self.selected
+    @property
+    def selected(self) -> pd.Series:
+        """The row of `equations_` with the largest score."""
+        return self.equations_.iloc[self.best]
 
     def rows(self) -> list[dict]:
         """The front as plain rows, for a record."""
@@ -79,7 +73,12 @@ class Regression:
 
     def sympy(self, index: int | None = None) -> sp.Expr:
         """The selected equation, or that of row `index`, as a sympy expression."""
-        return self._expressions[self._row(index)]
+        try:
+            return self._expressions[self.best if index is None else index]
+        except IndexError:
+            raise InputError(
+                f"index: there are {len(self._expressions)} equations, got {index}"
+            ) from None
 
     def latex(self, index: int | None = None, precision: int = 3) -> str:
         """The equation in LaTeX, constants to `precision` significant digits."""
@@ -146,18 +145,18 @@ def regress(
         clean = partial(
             polish, names=used, max_complexity=budget.max_complexity, seed=seed, step=bar.update
         )
-        sides = ()
+        split = find_split(few_X, few_y) if engine == "operon" else None
+        above = split.above(few_X) if split else None
+        sides: list[list[str]] = []
         if engine == "pysr":
             texts = pysr_engine.search(few_X, few_y, used, budget, seed)
             bar.update()
         else:
-            split = find_split(few_X, few_y)
-            above = few_X[:, split.column] > split.threshold if split else None
             texts, *sides = operon_engine.search(
                 few_X, few_y, used, budget, seed, above, bar.update
             )
         found = clean(texts, X=few_X, y=few_y, rounds=budget.rounds)
-        if sides:
+        if above is not None:
 
             def of_side(texts, side):
                 return clean(texts, X=few_X[side], y=few_y[side], rounds=0, parts=1)
@@ -165,7 +164,7 @@ def regress(
             with ThreadPoolExecutor(available_cores()) as pool:
                 high, low = pool.map(of_side, sides, (above, ~above))
             found = [*found, *_joined(high, low, split, few_X, few_y, used)]
-        bar.update(bar.total - bar.n)
+        bar.update(steps - bar.n)
 
     final = [_final(c, scale, names, X, y, seed) for c in front(found)]
     # Rounding apart, undoing the scale may add a constant: the front is formed anew.
@@ -205,6 +204,5 @@ def _regression(final, names, engine, seed, scale, seconds) -> Regression:
             "equation": [equation_text(c.equation) for c in final],
         }
     )
-    row = table.iloc[select(levels, losses, scale)]
-    expressions = tuple(c.equation for c in final)
-    return Regression(table, row, tuple(names), engine, seconds, seed, expressions)
+    best, expressions = select(levels, losses, scale), tuple(c.equation for c in final)
+    return Regression(table, best, tuple(names), engine, seconds, seed, expressions)

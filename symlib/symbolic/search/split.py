@@ -28,6 +28,10 @@ class Split:
     column: int
     threshold: float
 
+    def above(self, X: np.ndarray) -> np.ndarray:
+        """Which rows of X [n, variables] lie above it, shape [n]."""
+        return X[:, self.column] > self.threshold
+
 
 def _linear_error(design, y) -> float:
     """Sum of absolute residuals of a linear fit, two steps towards the MAE's minimum."""
@@ -48,14 +52,15 @@ def find_split(X: np.ndarray, y: np.ndarray) -> Split | None:
     least = max(20, 2 * design.shape[1])
     for column in range(X.shape[1]):
         for threshold in np.unique(np.quantile(X[:, column], _QUANTILES)):
-            above = X[:, column] > threshold
+            split = Split(column, float(threshold))
+            above = split.above(X)
             if min(above.sum(), (~above).sum()) < least:
                 continue
             error = _linear_error(design[above], y[above]) + _linear_error(
                 design[~above], y[~above]
             )
             if error < best_error:
-                best, best_error = Split(column, float(threshold)), error
+                best, best_error = split, error
     return best
 
 

@@ -13,7 +13,7 @@ The sum over the edges holds each pair twice, so that of a learned pair energy o
 H_pair(1, 2) + H_pair(2, 1) shows in the dynamics: that is what to regress.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -59,7 +59,7 @@ class GradientReference(Reference):
         """A yes in words; a: the one factor."""
         return f"{a[0]:.4g} times {self.what}, functions of masses and charges apart"
 
-    def run(self, form: Form) -> Callable[[Sequence[float]], np.ndarray]:
+    def run(self, form: Form) -> Callable[[np.ndarray], np.ndarray]:
         """function(constants) -> the gradient, component after component."""
         n = len(self.X) // len(self.vector)
         components = [

@@ -140,7 +140,7 @@ def _judge(expr: sp.Expr, reference: Reference) -> tuple[Verdict, float]:
     # Ranked: how well the form fits after moving constants, then before.
     distance = moved.residual + 1e-3 * min(error, 1e3)
     size = float(np.mean(weight * np.abs(values - (b or 0.0))))
-    reason = _objection(expr, form, moved, reference)
+    reason = _objection(expr, form, moved, reference) or ""
     if reason:
         distance += 1.0
     elif not np.any(np.abs(a) > 0) or float(np.mean(force)) < IDENTITY * size:

@@ -59,14 +59,14 @@ class Reference:
         """A yes in words; a: the coefficients that were found."""
         return f"proportional to a component of {self.what}"
 
-    def run(self, form: Form) -> Callable[[Sequence[float]], np.ndarray]:
+    def run(self, form: Form) -> Callable[[np.ndarray], np.ndarray]:
         """function(constants) -> what is compared with the truth, [n]."""
         compiled = form.compile(self.names)
         return lambda constants: compiled(constants, self.X)
 
     def values(self, expr: sp.Expr) -> np.ndarray:
         """What is compared with the truth, [n]."""
-        return self.run(fixed(expr))(())
+        return self.run(fixed(expr))(np.empty(0))
 
     def snap(self, form: Form) -> Snapped:
         """The form's constants, moved into the span of the truth (`snapping.py`)."""

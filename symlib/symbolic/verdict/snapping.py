@@ -90,7 +90,7 @@ def snap(
     def relative(found):
         if found is None:
             return np.inf
-        return float(np.linalg.norm(found[0]) / max(np.linalg.norm(found[1]), 1e-300))
+        return float(np.linalg.norm(found[0]) / max(float(np.linalg.norm(found[1])), 1e-300))
 
     constants = start.copy()
     here = parts(constants)
