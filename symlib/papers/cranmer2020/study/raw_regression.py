@@ -13,7 +13,6 @@ examples, and the same budget for every search, and are judged on the same held-
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -29,7 +28,6 @@ from symlib.records.study import Study
 from symlib.symbolic.search.budget import get_budget
 from symlib.training.presets import get_preset
 
-KIND = "raw regression"
 MODEL = "bottleneck"
 # Particle 2, along x: the acceleration that the paper's example is of.
 BODY, AXIS = 1, 0
@@ -51,8 +49,8 @@ class RawExperiment(Study):
     preset: str = "laptop"
     seed: int = 0
 
-    kind: ClassVar[str] = KIND
-    stages: ClassVar[tuple[str, ...]] = PARTICLES
+    kind = "raw regression"
+    stages = PARTICLES
 
     def path(self, folder: str | Path) -> Path:
         """Where its record lies below `folder`; the paper's own system has the short name."""
@@ -72,40 +70,74 @@ class RawExperiment(Study):
         ]
 
     def command(self) -> str:
-        """What runs it anew in a checkout."""
         return (
             f"symlib raw --law {self.law} --bodies {self.bodies} --dim {self.dim} "
             f"--preset {self.preset} --seed {self.seed}"
         )
 
     def check(self, engine: str = "auto") -> None:
-        """Refuse what cannot work before any work."""
-        preset = get_preset(self.preset)
-        experiments.check(self.law, self.dim, MODEL, preset, self.seed, self.bodies, engine)
+        experiments.check(self.law, self.dim, MODEL, self.preset, self.seed, self.bodies, engine)
 
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
         """Both ways on the same system."""
         law, preset = get_law(self.law), get_preset(self.preset)
         options = {"cache": cache, "progress": progress}
+        search = {
+            "engine": engine, "seed": self.seed, "budget": preset.budget, "progress": progress
+        }  # fmt: skip
         data = experiments.prepare(law, self.dim, preset, self.seed, bodies=self.bodies, **options)
-        truth = data.test_accelerations[:, BODY, AXIS].astype(np.float64)
-        predictions, raw = _raw_way(self, data, preset, engine, progress)
-        trivial = float(predictions["trivial"][0])
-        found, run, factorised = _factorised_way(
-            law, data, preset, self.seed, engine, cache, progress
+        states, accelerations = data.train_states, data.train_accelerations
+        # As many examples as the messages have, and those farthest out left out alike.
+        target = accelerations[: messages.REFIT_EDGES, BODY, AXIS].astype(np.float64)
+        kept = messages.near_median(target)
+        names = raw_names(self.bodies, self.dim)
+        features = raw_features(states[: messages.REFIT_EDGES])[kept]
+        raw = symbolic.regress(features, target[kept], names, **search)
+
+        run = experiments.fit_network(law, MODEL, data, preset, self.seed, **options)
+        found = messages.regress_messages(run.network, states, **search)
+        dynamics = rollout.symbolic_dynamics(
+            found, states[:MATRIX_ROWS], accelerations[:MATRIX_ROWS]
         )
-        predictions |= found
+
+        truth = data.test_accelerations[:, BODY, AXIS].astype(np.float64)
+        trivial, held_out = float(np.median(target)), raw_features(data.test_states)
+        network = rollout.network_dynamics(run.network)
+        predictions = {
+            "trivial": np.full(len(truth), trivial),
+            "raw": raw.predict(held_out),
+            "raw_most_complex": raw.predict(held_out, -1),
+            "equations": dynamics(data.test_states)[:, BODY, AXIS],
+            "network": _in_parts(network, data.test_states)[:, BODY, AXIS],
+        }
         return {
             "target": f"acceleration of body {BODY + 1} along {AXES[AXIS]}",
-            "engine": raw["engine"],
+            "engine": raw.engine,
             "budget": asdict(get_budget(preset.budget)),
             "systems": preset.systems,
             "share_failed": data.share_failed,
-            "train_snapshots": len(data.train_states),
+            "train_snapshots": len(states),
             "test_snapshots": len(truth),
             "goodness": {way: goodness(predictions[way], truth, trivial) for way in WAYS},
-            "raw": raw,
-            "factorised": factorised,
+            "raw": {
+                "engine": raw.engine,
+                "names": names,
+                "examples": int(kept.sum()),
+                **raw.facts(),
+                "seconds": round(raw.seconds, 1),
+            },
+            "factorised": {
+                "r2": messages.record(run.network, law, data.test_states).r2(),
+                "matrix": dynamics.matrix.tolist(),
+                "quantity": dynamics.quantity,
+                "messages": [
+                    {
+                        **one.facts(symbolic.recovered(one, law, self.dim)),
+                        "seconds": round(one.seconds, 1),
+                    }
+                    for one in found
+                ],
+            },
             "recipe": run.recipe.to_dict(),
             "steps": run.steps,
             "training_seconds": round(run.seconds, 1),
@@ -190,77 +222,12 @@ def summary(record: dict) -> str:
     return "\n".join(lines)
 
 
-def _raw_way(experiment: RawExperiment, data, preset, engine, progress) -> tuple[dict, dict]:
-    """Predictions by equations in the raw features, and the search as a record holds it."""
-    # As many examples as the messages have, and those farthest out left out alike.
-    states = data.train_states[: messages.REFIT_EDGES]
-    target = data.train_accelerations[: messages.REFIT_EDGES, BODY, AXIS].astype(np.float64)
-    middle = float(np.median(target))
-    kept = messages.near_median(target)
-    names = raw_names(experiment.bodies, experiment.dim)
-    found = symbolic.regress(
-        raw_features(states)[kept],
-        target[kept],
-        names,
-        engine=engine,
-        seed=experiment.seed,
-        budget=preset.budget,
-        progress=progress,
-    )
-    held_out = raw_features(data.test_states)
-    predictions = {
-        "trivial": np.full(len(held_out), middle),
-        "raw": found.predict(held_out),
-        "raw_most_complex": found.predict(held_out, -1),
-    }
-    return predictions, {
-        "engine": found.engine,
-        "names": names,
-        "examples": int(kept.sum()),
-        **found.facts(),
-        "seconds": round(found.seconds, 1),
-    }
-
-
-def _factorised_way(law, data, preset, seed, engine, cache, progress):
-    """Predictions by network and by its messages' equations, the run, and both searches."""
-    run = experiments.fit_network(law, MODEL, data, preset, seed, cache=cache, progress=progress)
-    dim = data.train_accelerations.shape[2]
-    search = {"engine": engine, "seed": seed, "budget": preset.budget, "progress": progress}
-    found = messages.regress_messages(run.network, data.train_states, **search)
-    dynamics = rollout.symbolic_dynamics(
-        found, data.train_states[:MATRIX_ROWS], data.train_accelerations[:MATRIX_ROWS]
-    )
-    predictions = {
-        "equations": dynamics(data.test_states)[:, BODY, AXIS],
-        "network": _in_parts(rollout.network_dynamics(run.network), data.test_states),
-    }
-    read = messages.record(run.network, law, data.test_states)
-    return (
-        predictions,
-        run,
-        {
-            "r2": read.r2(),
-            "matrix": dynamics.matrix.tolist(),
-            "quantity": dynamics.quantity,
-            "messages": [
-                {
-                    **one.facts(symbolic.recovered(one, law, dim)),
-                    "seconds": round(one.seconds, 1),
-                }
-                for one in found
-            ],
-        },
-    )
-
-
 def _in_parts(accelerations: rollout.Accelerations, states, chunk: int = 500) -> np.ndarray:
+    states = np.asarray(states, dtype=np.float64)
     with rollout.one_thread():
-        parts = [
-            accelerations(np.asarray(states[start : start + chunk], dtype=np.float64))
-            for start in range(0, len(states), chunk)
-        ]
-    return np.concatenate(parts)[:, BODY, AXIS]
+        return np.concatenate(
+            [accelerations(states[k : k + chunk]) for k in range(0, len(states), chunk)]
+        )
 
 
 def _sample(truth, predictions: dict, trivial: float, seed: int) -> dict:
