@@ -202,24 +202,24 @@ def goodness(predicted, truth, trivial: float) -> dict:
 
 def summary(record: dict) -> str:
     """A record in a few lines: how well each way predicts, and what it found."""
-    lines = [
+    head = (
         f"{record['law']}-{record['dim']}, {record['bodies']} bodies, preset {record['preset']}, "
         f"seed {record['seed']}, {record['seconds']:.0f} s: {record.get('target')}"
-    ]
+    )
     if "failed" in record:
-        return f"{lines[0]}: failed, {record['failed']}"
-    for way, fit in record["goodness"].items():
-        lines.append(
-            f"  {way:17} MAE {fit['mae']:.4g}, median {fit['median_error']:.3g}, R² "
-            f"{fit['r2']:.3f} (all) {fit['r2_kept90']:.4f} (kept 90%)"
-        )
-    lines.append(f"  raw equation      {record['raw']['equation']} ({record['raw']['seconds']} s)")
-    for number, message in enumerate(record["factorised"]["messages"], start=1):
-        verdict = "recovered" if message["recovered"] else "not recovered"
-        lines.append(
-            f"  message {number}         {message['equation']} ({message['seconds']} s), {verdict}"
-        )
-    return "\n".join(lines)
+        return f"{head}: failed, {record['failed']}"
+    fits = [
+        f"  {way:17} MAE {fit['mae']:.4g}, median {fit['median_error']:.3g}, R² "
+        f"{fit['r2']:.3f} (all) {fit['r2_kept90']:.4f} (kept 90%)"
+        for way, fit in record["goodness"].items()
+    ]
+    said = [
+        f"  message {number}         {message['equation']} ({message['seconds']} s), "
+        f"{'' if message['recovered'] else 'not '}recovered"
+        for number, message in enumerate(record["factorised"]["messages"], start=1)
+    ]
+    raw = f"  raw equation      {record['raw']['equation']} ({record['raw']['seconds']} s)"
+    return "\n".join([head, *fits, raw, *said])
 
 
 def _in_parts(accelerations: rollout.Accelerations, states, chunk: int = 500) -> np.ndarray:
