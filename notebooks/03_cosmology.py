@@ -228,10 +228,11 @@ show(*pictures.kernel_and_tophat(rows))
 # 20%. The paper's network then has errors of 0.0634 and 0.142, its formula 0.0811 and 0.0892.
 
 # %%
-cut = experiments.cutoff_experiment(
+cut = experiments.network_experiment(
     halos,
     preset,
     seed,
+    cutoff=True,
     second=second,
     engine=engine,
     cache=cache,

@@ -22,7 +22,6 @@ from symlib.papers.cranmer2020.pages.halo_figures import halo_kernel, halo_spect
 from symlib.papers.cranmer2020.study.halo_network import (
     NETWORK_PRESETS,
     NetworkPreset,
-    cutoff_experiment,
     network_experiment,
 )
 from symlib.papers.cranmer2020.study.table6 import fitted_halos
@@ -210,9 +209,9 @@ def test_the_formula_is_chosen_by_what_it_predicts():
 @pytest.mark.parametrize("cutoff", [False, True])
 def test_an_experiment_is_recorded(cutoff, tmp_path):
     tiny = NetworkPreset("ci", replace(PLAIN, steps=10), 8, "ci")
-    options = dict(second=universe(90, seed=1), equations=False, cache=tmp_path, progress=False)
-    walk = cutoff_experiment if cutoff else network_experiment
-    found = walk(universe(100), tiny, 1, **options)
+    options = {"second": universe(90, seed=1), "equations": False, "cutoff": cutoff}
+    options |= {"cache": tmp_path, "progress": False}
+    found = network_experiment(universe(100), tiny, 1, **options)
     (record,) = found.records
     assert record["kind"] == record["chapter"] == "cosmology"
     assert record["formula"] == ("network_cutoff" if cutoff else "network")
@@ -221,7 +220,7 @@ def test_an_experiment_is_recorded(cutoff, tmp_path):
     for key in ("error_fit", "error_test", "error_second"):
         assert np.isfinite(record[key])
     write_record(tmp_path / "record.json", record)
-    assert walk(universe(100), tiny, 1, **options).run.resumed_at == 10
+    assert network_experiment(universe(100), tiny, 1, **options).run.resumed_at == 10
 
 
 def test_bad_input_is_named(tmp_path):

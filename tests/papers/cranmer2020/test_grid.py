@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from symlib import cli
 from symlib.files import ROOT
-from symlib.papers.cranmer2020.study import cells, grid
+from symlib.papers.cranmer2020.study import cells
 from symlib.records.record import read_record, write_record
 from symlib.training.presets import PRESETS
 
@@ -73,11 +73,6 @@ def test_a_dry_run_lists_what_is_not_on_record_as_of_now(tmp_path):
     assert len([*out.rglob("*")]) == 5
 
 
-def test_time_left():
-    assert grid.time_left(2, 64, 480) == "2 of 64 cells done, about 4:08:00 left"
-    assert grid.time_left(4, 4, 20) == "4 of 4 cells done"
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -133,7 +128,7 @@ def test_the_grid_runs_every_cell_of_two_rows_once(tmp_path):
         record = read_record(cell.path(tmp_path / "out"))
         assert "failed" not in record and cell.is_done(tmp_path / "out")
         assert record["steps"] == PRESETS["smoke"].recipe.steps and record["front"]
-    assert "cells done, about" in said and "9 of 9 steps (100%)" in said
+    assert ">>> 7 of 8 cells done, about " in said and "9 of 9 steps (100%)" in said
     # Cells of one law share their simulation.
     assert len([*(tmp_path / "cache").glob("*.traj")]) == 2
     assert "Nothing to be done" in run(tmp_path)

@@ -73,7 +73,7 @@ class Frames:
     """Draws frames of a film.
 
     Args:
-        recording: of a training; of three dimensions the first two are drawn.
+        recording: of two dimensions, or of three, whose first two are drawn.
     """
 
     def __init__(self, recording: Recording):
@@ -247,25 +247,10 @@ def words(recording: Recording) -> str:
     )
 
 
-def write_film(recording: Recording, folder: Path, name: str, progress: bool = True) -> dict:
-    """Draw all frames and write MP4, looping WebP and a still picture.
-
-    Args:
-        recording: of two or three dimensions.
-        folder: where NAME.mp4, NAME.webp and NAME.png go.
-        name: of the files.
-        progress: show how far it is.
-
-    Returns:
-        Sizes in bytes by file name.
-
-    Raises:
-        InputError: a recording of fewer than two looks.
-    """
-    if len(recording) < 2:
-        raise InputError("film: a film needs at least two looks at the network")
-    frames, small, folder = Frames(recording), [], Path(folder)
+def _write(frames: Frames, folder: Path, name: str, progress: bool) -> dict[str, int]:
+    """Draw all frames and write the three files; returns their sizes in bytes by name."""
     folder.mkdir(parents=True, exist_ok=True)
+    small = []
     with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder) as unfinished:
         mp4, webp, png = made = [Path(unfinished) / f"{name}.{kind}" for kind in KINDS]
         with imageio.get_writer(
@@ -278,7 +263,7 @@ def write_film(recording: Recording, folder: Path, name: str, progress: bool = T
                 small.append(Image.fromarray(picture).resize(SMALL, Image.LANCZOS))
         small[0].save(webp, save_all=True, append_images=small[1:], loop=0, quality=55, method=4,
                       duration=round(1000 / FPS))  # fmt: skip
-        Image.fromarray(frames.draw(len(recording) - 1)).save(png, optimize=True)
+        Image.fromarray(frames.draw(-1)).save(png, optimize=True)
         return {path.name: path.replace(folder / path.name).stat().st_size for path in made}
 
 
@@ -323,7 +308,8 @@ def make_film(
     if film is None or not film.whole:
         options = {"path": recording, "cache": cache, "progress": progress, "looks": looks}
         film = record_film(law, dim, model, preset, seed, **options)
-    sizes = write_film(film, out.parent, out.name, progress=progress)
+    frames = Frames(film)
+    sizes = _write(frames, out.parent, out.name, progress)
     command = (
         f"symlib film --law {film.law} --dim {film.dim} --model {film.model} "
         f"--preset {film.preset} --seed {film.seed}"
@@ -333,7 +319,7 @@ def make_film(
         **{name: getattr(film, name) for name in ("law", "dim", "model", "preset", "seed")},
         "steps": int(film.steps[-1]),
         "looks": len(film),
-        "frames": len(Frames(film).shots()),
+        "frames": len(frames.shots()),
         "frames_per_second": FPS,
         "quantity": film.quantity,
         "r2": film.r2[-1],

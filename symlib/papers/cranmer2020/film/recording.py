@@ -248,13 +248,9 @@ def key_of(cell: Cell) -> str:
 
 
 def write_recording(path: Path, recording: Recording) -> Path:
-    """Keep a recording in an .npz file, whole or not at all; numbers as float32."""
-    arrays = {}
-    for item in fields(Recording):
-        value = np.asarray(getattr(recording, item.name))
-        arrays[item.name] = value.astype(np.float32) if value.dtype.kind == "f" else value
+    """Keep a recording in an .npz file, whole or not at all."""
     with whole_file(path, mode="wb") as file:
-        np.savez_compressed(file, allow_pickle=False, format=FORMAT, **arrays)
+        np.savez_compressed(file, allow_pickle=False, format=FORMAT, **vars(recording))
     return Path(path)
 
 

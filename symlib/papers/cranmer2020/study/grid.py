@@ -89,16 +89,6 @@ def run_grid(
         raise InputError("a grid is running in this checkout already; wait for it") from error
 
 
-def time_left(done: int, total: int, seconds: float) -> str:
-    """How far a grid is and how long the rest may take, at the pace so far.
-
-    Args:
-        done, total: cells; seconds: since the start.
-    """
-    left = tqdm.format_interval(seconds / done * (total - done))
-    return f"{done} of {total} cells done" + (f", about {left} left" if done < total else "")
-
-
 def _follow(words: list[str]) -> int:
     import psutil
 
@@ -120,11 +110,12 @@ def _follow(words: list[str]) -> int:
             for text in process.stdout:
                 print(text, end="", flush=True)
                 found = PROGRESS.match(text)
-                # The last of Snakemake's steps is the rule that asks for all cells.
                 done, total = (int(number) for number in found.groups()) if found else (0, 0)
                 if done < total:
-                    left = time_left(done, total - 1, time.monotonic() - began)
-                    print(f">>> {left}", flush=True)
+                    # The last of Snakemake's steps is the rule that asks for all cells.
+                    left = (time.monotonic() - began) / done * (total - 1 - done)
+                    told = f"{done} of {total - 1} cells done, about {tqdm.format_interval(left)}"
+                    print(f">>> {told} left", flush=True)
         except KeyboardInterrupt:
             print(process.stdout.read(), end="", flush=True)
             raise

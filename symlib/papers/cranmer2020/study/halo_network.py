@@ -1,7 +1,7 @@
 """The road of appendix E in one call: a catalogue becomes a network, equations, and records.
 
-`network_experiment` holds out the random fifth that Table 6's formulas are tested on;
-`cutoff_experiment` the fifth with the largest δ (section 4.3).
+Held out is the random fifth that Table 6's formulas are tested on, or, in the cutoff experiment of
+section 4.3, the fifth with the largest δ.
 """
 
 import time
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from symlib import symbolic
+from symlib.choices import at_least
 from symlib.cosmology.catalogue import Catalogue
 from symlib.cosmology.composition import Composed, PairTable
 from symlib.cosmology.halo_graphs import halo_graph
@@ -25,7 +26,6 @@ from symlib.cosmology.reading import (
     read_equations,
     survey,
 )
-from symlib.errors import InputError
 from symlib.papers.cranmer2020.study.table6 import (
     CHAPTER,
     CUT,
@@ -102,15 +102,14 @@ class HaloDiscovery:
 
 def network_experiment(
     catalogue: Catalogue,
-    preset: "str | NetworkPreset" = "ci",
+    preset: str | NetworkPreset = "ci",
     seed: int = 0,
     *,
     second: Catalogue | None = None,
     engine: str = "auto",
     equations: bool = True,
     cutoff: bool = False,
-    cache: "str | Path | None" = None,
-    command: str | None = None,
+    cache: str | Path | None = None,
     progress: bool = True,
 ) -> HaloDiscovery:
     """Train the network on four fifths of the halos, read it, and measure it on the rest.
@@ -123,7 +122,6 @@ def network_experiment(
         equations: whether to regress φᵉ and φᵛ.
         cutoff: hold out the fifth with the largest δ instead of a random one.
         cache: folder for the checkpoint, so that an interrupted call goes on; None keeps none.
-        command: how to repeat it, for the provenance.
 
     Raises:
         InputError: a box smaller than 100 Mpc/h, too few halos, a negative seed, or an unknown
@@ -134,8 +132,7 @@ def network_experiment(
     began = time.perf_counter()
     if not isinstance(preset, NetworkPreset):
         preset = NETWORK_PRESETS[get_preset(preset).name]
-    if not isinstance(seed, int) or seed < 0:
-        raise InputError(f"seed: a whole number, zero or positive, got {seed!r}")
+    at_least("seed", seed, 0)
     if equations:
         symbolic.choose_engine(engine, say=False)
     graph = halo_graph(catalogue)
@@ -157,12 +154,12 @@ def network_experiment(
         other = halo_graph(second)
         unseen = np.flatnonzero((second.delta > catalogue.delta[fit].max()) | (not cutoff))
 
+    places = {"error_fit": (graph, fit), "error_test": (graph, test), "error_second": None}
+    if len(unseen):
+        places["error_second"] = (other, unseen)
+
     def errors(error) -> dict:
-        return {
-            "error_fit": error(graph, fit),
-            "error_test": error(graph, test),
-            "error_second": error(other, unseen) if len(unseen) else None,
-        }
+        return {name: error(*place) if place else None for name, place in places.items()}
 
     def network_error(where, rows) -> float:
         return (seen if where is graph else survey(run.network, where)).error(where, rows)
@@ -176,7 +173,7 @@ def network_experiment(
         "held_out": HELD_OUT[cutoff],
         "catalogue": {"box": catalogue.box, "halos": len(catalogue)},
     }
-    network_facts = {
+    network = {
         **common,
         "formula": "network" + CUT * cutoff,
         **errors(network_error),
@@ -191,12 +188,12 @@ def network_experiment(
         "recipe": run.recipe.to_dict(),
         "training_seconds": round(run.seconds, 1),
     }
-    found, records = None, [network_facts]
+    found, records = None, [network]
     if equations:
         found = read_equations(
             seen, graph, fit, preset.budget, engine=engine, seed=seed, progress=progress
         )
-        formula_facts = {
+        formula = {
             **common,
             "formula": "best_found" + CUT * cutoff,
             "engine": found.edge.engine,
@@ -208,15 +205,10 @@ def network_experiment(
             "node_front": found.node.rows(),
             "equation": found.refitted.to_dict(),
         }
-        records.append(formula_facts)
-    made = provenance(time.perf_counter() - began, command)
+        records.append(formula)
+    made = provenance(time.perf_counter() - began)
     records = [plain({**record, "provenance": made}) for record in records]
     return HaloDiscovery(run, seen, shape, found, fit, test, records)
-
-
-def cutoff_experiment(catalogue: Catalogue, *arguments, **options) -> HaloDiscovery:
-    """`network_experiment` on the 80% of halos with the smallest δ, tested on the other 20%."""
-    return network_experiment(catalogue, *arguments, cutoff=True, **options)
 
 
 def formula_error(formula: Composed, graph, rows) -> float:

@@ -8,9 +8,8 @@ the last two once more with the densest fifth held out. What is on record is lef
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from symlib import symbolic
 from symlib.choices import known
@@ -44,7 +43,7 @@ class HaloRow(Study):
     second: Catalogue | None = None
     given: str = ""
 
-    kind: ClassVar[str] = "cosmology"
+    kind = "cosmology"
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -52,7 +51,6 @@ class HaloRow(Study):
         return stages_of(self.formula)
 
     def path(self, folder: str | Path) -> Path:
-        """Where its record lies below `folder`."""
         return Path(folder) / f"{self.formula}-{self.preset}-{self.seed}.json"
 
     def about(self) -> dict:
@@ -64,40 +62,30 @@ class HaloRow(Study):
         halos = [identity(one) for one in (self.catalogue, self.second) if one is not None]
         if self.formula in ROWS:
             return [halos, self.formula, self.seed, BOOTSTRAP[self.preset]]
-        preset, budget = NETWORK_PRESETS[self.preset], None
-        if not self.formula.startswith("network"):
-            found = get_budget(preset.budget)
-            budget = {name: getattr(found, name) for name in found.__dataclass_fields__}
+        preset = NETWORK_PRESETS[self.preset]
+        found = self.formula.startswith("best_found")
+        budget = asdict(get_budget(preset.budget)) if found else None
         return [halos, self.formula, self.seed, preset.recipe.inputs(), preset.hidden, budget]
 
     def command(self) -> str:
-        """What makes all rows anew in a checkout."""
         return f"symlib halos {self.given} --preset {self.preset} --seed {self.seed}"
 
     def check(self, engine: str = "auto") -> None:
-        """Refuse an unknown preset, or an engine that is not there."""
         known("preset", self.preset, NETWORK_PRESETS)
         symbolic.choose_engine(engine, say=False)
 
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
         """Fit the formula, or train the network and read it."""
         if self.formula in ROWS:
-            (record,) = table6(
-                self.catalogue, self.seed, self.preset, self.second, rows=[self.formula]
-            )
+            rows = [self.formula]
+            (record,) = table6(self.catalogue, self.seed, self.preset, self.second, rows=rows)
         else:
             # The network of two rows is the same, and the second time it is in the cache.
             record = network_experiment(
-                self.catalogue,
-                self.preset,
-                self.seed,
-                second=self.second,
-                engine=engine,
-                equations=not self.formula.startswith("network"),
-                cutoff=self.formula.endswith(CUT),
-                cache=cache,
-                progress=progress,
-            ).records[-1]
+                self.catalogue, self.preset, self.seed, second=self.second, engine=engine,
+                equations=self.formula.startswith("best_found"), cutoff=self.formula.endswith(CUT),
+                cache=cache, progress=progress,
+            ).records[-1]  # fmt: skip
         return {key: value for key, value in record.items() if key != "provenance"}
 
 

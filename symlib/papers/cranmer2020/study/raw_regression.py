@@ -13,7 +13,6 @@ examples, and the same budget for every search, and are judged on the same held-
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -27,7 +26,6 @@ from symlib.records.study import Study
 from symlib.symbolic.search.budget import get_budget
 from symlib.training.presets import get_preset
 
-KIND = "raw regression"
 MODEL = "bottleneck"
 # Particle 2, along x: the acceleration that the paper's example is of.
 BODY, AXIS = 1, 0
@@ -49,8 +47,8 @@ class RawExperiment(Study):
     preset: str = "laptop"
     seed: int = 0
 
-    kind: ClassVar[str] = KIND
-    stages: ClassVar[tuple[str, ...]] = PARTICLES
+    kind = "raw regression"
+    stages = PARTICLES
 
     def path(self, folder: str | Path) -> Path:
         """Where its record lies below `folder`; the paper's own system has the short name."""
@@ -70,40 +68,74 @@ class RawExperiment(Study):
         ]
 
     def command(self) -> str:
-        """What runs it anew in a checkout."""
         return (
             f"symlib raw --law {self.law} --bodies {self.bodies} --dim {self.dim} "
             f"--preset {self.preset} --seed {self.seed}"
         )
 
     def check(self, engine: str = "auto") -> None:
-        """Refuse what cannot work before any work."""
-        preset = get_preset(self.preset)
-        discovery.check(self.law, self.dim, MODEL, preset, self.seed, self.bodies, engine)
+        discovery.check(self.law, self.dim, MODEL, self.preset, self.seed, self.bodies, engine)
 
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
         """Both ways on the same system."""
         law, preset = get_law(self.law), get_preset(self.preset)
         options = {"cache": cache, "progress": progress}
+        search = {
+            "engine": engine, "seed": self.seed, "budget": preset.budget, "progress": progress
+        }  # fmt: skip
         data = discovery.prepare(law, self.dim, preset, self.seed, bodies=self.bodies, **options)
-        truth = data.test.accelerations[:, BODY, AXIS].astype(np.float64)
-        predictions, raw = _raw_way(self, data, preset, engine, progress)
-        trivial = float(predictions["trivial"][0])
-        found, run, factorised = _factorised_way(
-            law, data, preset, self.seed, engine, cache, progress
+        states, accelerations = data.train.states, data.train.accelerations
+        # As many examples as the messages have, and those farthest out left out alike.
+        target = accelerations[: recording.REFIT_EDGES, BODY, AXIS].astype(np.float64)
+        kept = recording.near_median(target)
+        names = raw_names(self.bodies, self.dim)
+        features = raw_features(states[: recording.REFIT_EDGES])[kept]
+        raw = symbolic.regress(features, target[kept], names, **search)
+
+        run = discovery.fit_network(law, MODEL, data, preset, self.seed, **options)
+        found = recording.regress_messages(run.network, states, **search)
+        dynamics = motion.symbolic_dynamics(
+            found, states[:MATRIX_ROWS], accelerations[:MATRIX_ROWS]
         )
-        predictions |= found
+
+        truth = data.test.accelerations[:, BODY, AXIS].astype(np.float64)
+        trivial, held_out = float(np.median(target)), raw_features(data.test.states)
+        network = motion.network_dynamics(run.network)
+        predictions = {
+            "trivial": np.full(len(truth), trivial),
+            "raw": raw.predict(held_out),
+            "raw_most_complex": raw.predict(held_out, -1),
+            "equations": dynamics(data.test.states)[:, BODY, AXIS],
+            "network": _in_parts(network, data.test.states)[:, BODY, AXIS],
+        }
         return {
             "target": f"acceleration of body {BODY + 1} along {AXES[AXIS]}",
-            "engine": raw["engine"],
+            "engine": raw.engine,
             "budget": asdict(get_budget(preset.budget)),
             "systems": preset.systems,
             "share_failed": data.trajectories.share_failed,
-            "train_snapshots": len(data.train.states),
+            "train_snapshots": len(states),
             "test_snapshots": len(truth),
             "goodness": {way: goodness(predictions[way], truth, trivial) for way in WAYS},
-            "raw": raw,
-            "factorised": factorised,
+            "raw": {
+                "engine": raw.engine,
+                "names": names,
+                "examples": int(kept.sum()),
+                **raw.facts(),
+                "seconds": round(raw.seconds, 1),
+            },
+            "factorised": {
+                "r2": recording.record_messages(run.network, law, data.test.states).r2(),
+                "matrix": dynamics.matrix.tolist(),
+                "quantity": dynamics.quantity,
+                "messages": [
+                    {
+                        **one.facts(symbolic.recovered(one, law, self.dim)),
+                        "seconds": round(one.seconds, 1),
+                    }
+                    for one in found
+                ],
+            },
             "recipe": run.recipe.to_dict(),
             "steps": run.steps,
             "training_seconds": round(run.seconds, 1),
@@ -168,97 +200,32 @@ def goodness(predicted, truth, trivial: float) -> dict:
 
 def summary(record: dict) -> str:
     """A record in a few lines: how well each way predicts, and what it found."""
-    lines = [
+    head = (
         f"{record['law']}-{record['dim']}, {record['bodies']} bodies, preset {record['preset']}, "
         f"seed {record['seed']}, {record['seconds']:.0f} s: {record.get('target')}"
-    ]
+    )
     if "failed" in record:
-        return f"{lines[0]}: failed, {record['failed']}"
-    for way, fit in record["goodness"].items():
-        lines.append(
-            f"  {way:17} MAE {fit['mae']:.4g}, median {fit['median_error']:.3g}, R² "
-            f"{fit['r2']:.3f} (all) {fit['r2_kept90']:.4f} (kept 90%)"
-        )
-    lines.append(f"  raw equation      {record['raw']['equation']} ({record['raw']['seconds']} s)")
-    for number, message in enumerate(record["factorised"]["messages"], start=1):
-        verdict = "recovered" if message["recovered"] else "not recovered"
-        lines.append(
-            f"  message {number}         {message['equation']} ({message['seconds']} s), {verdict}"
-        )
-    return "\n".join(lines)
-
-
-def _raw_way(experiment: RawExperiment, data, preset, engine, progress) -> tuple[dict, dict]:
-    """Predictions by equations in the raw features, and the search as a record holds it."""
-    # As many examples as the messages have, and those farthest out left out alike.
-    states = data.train.states[: recording.REFIT_EDGES]
-    target = data.train.accelerations[: recording.REFIT_EDGES, BODY, AXIS].astype(np.float64)
-    middle = float(np.median(target))
-    kept = recording.near_median(target)
-    names = raw_names(experiment.bodies, experiment.dim)
-    found = symbolic.regress(
-        raw_features(states)[kept],
-        target[kept],
-        names,
-        engine=engine,
-        seed=experiment.seed,
-        budget=preset.budget,
-        progress=progress,
-    )
-    held_out = raw_features(data.test.states)
-    predictions = {
-        "trivial": np.full(len(held_out), middle),
-        "raw": found.predict(held_out),
-        "raw_most_complex": found.predict(held_out, -1),
-    }
-    return predictions, {
-        "engine": found.engine,
-        "names": names,
-        "examples": int(kept.sum()),
-        **found.facts(),
-        "seconds": round(found.seconds, 1),
-    }
-
-
-def _factorised_way(law, data, preset, seed, engine, cache, progress):
-    """Predictions by network and by its messages' equations, the run, and both searches."""
-    run = discovery.fit_network(law, MODEL, data, preset, seed, cache=cache, progress=progress)
-    dim = data.train.accelerations.shape[2]
-    search = {"engine": engine, "seed": seed, "budget": preset.budget, "progress": progress}
-    found = recording.regress_messages(run.network, data.train.states, **search)
-    dynamics = motion.symbolic_dynamics(
-        found, data.train.states[:MATRIX_ROWS], data.train.accelerations[:MATRIX_ROWS]
-    )
-    predictions = {
-        "equations": dynamics(data.test.states)[:, BODY, AXIS],
-        "network": _in_parts(motion.network_dynamics(run.network), data.test.states),
-    }
-    read = recording.record_messages(run.network, law, data.test.states)
-    return (
-        predictions,
-        run,
-        {
-            "r2": read.r2(),
-            "matrix": dynamics.matrix.tolist(),
-            "quantity": dynamics.quantity,
-            "messages": [
-                {
-                    **one.facts(symbolic.recovered(one, law, dim)),
-                    "seconds": round(one.seconds, 1),
-                }
-                for one in found
-            ],
-        },
-    )
+        return f"{head}: failed, {record['failed']}"
+    fits = [
+        f"  {way:17} MAE {fit['mae']:.4g}, median {fit['median_error']:.3g}, R² "
+        f"{fit['r2']:.3f} (all) {fit['r2_kept90']:.4f} (kept 90%)"
+        for way, fit in record["goodness"].items()
+    ]
+    said = [
+        f"  message {number}         {message['equation']} ({message['seconds']} s), "
+        f"{'' if message['recovered'] else 'not '}recovered"
+        for number, message in enumerate(record["factorised"]["messages"], start=1)
+    ]
+    raw = f"  raw equation      {record['raw']['equation']} ({record['raw']['seconds']} s)"
+    return "\n".join([head, *fits, raw, *said])
 
 
 def _in_parts(accelerations: motion.Accelerations, states, chunk: int = 500) -> np.ndarray:
+    states = np.asarray(states, dtype=np.float64)
     with motion.one_thread():
-        parts = [
-            accelerations(np.asarray(states[start : start + chunk], dtype=np.float64))
-            for start in range(0, len(states), chunk)
-        ]
-    return np.concatenate(parts)[:, BODY, AXIS]
+        return np.concatenate(
+            [accelerations(states[k : k + chunk]) for k in range(0, len(states), chunk)]
+        )
 
 
 def _sample(truth, predictions: dict, trivial: float, seed: int) -> dict:
