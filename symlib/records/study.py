@@ -147,7 +147,9 @@ class Study(ABC):
             if older is not None and "failed" not in older:
                 raise
             measured = {"failed": _reason(error, cache)}
-        seconds = measured.pop("seconds", round(time.perf_counter() - began, 1))
+        # Part of the work may have been done earlier, and lain in the cache.
+        spent = time.perf_counter() - began + measured.pop("earlier_seconds", 0.0)
+        seconds = measured.pop("seconds", round(spent, 1))
         record = {
             "kind": self.kind,
             **self.about(),

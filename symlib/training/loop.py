@@ -37,6 +37,7 @@ class Run:
         what else the loop tells.
     steps, seconds: the steps of the recipe and the wall time spent in them.
     resumed_at: the step from which this call went on (0 for a fresh run).
+    earlier_seconds: what of `seconds` earlier calls spent.
     """
 
     network: Network
@@ -46,6 +47,17 @@ class Run:
     steps: int = 0
     seconds: float = 0.0
     resumed_at: int = 0
+    earlier_seconds: float = 0.0
+
+    def facts(self) -> dict:
+        """How it was trained, for a record; what came from a cache took the time it took then."""
+        return {
+            "recipe": self.recipe.to_dict(),
+            "steps": self.steps,
+            "training_seconds": round(self.seconds, 1),
+            "network_from_cache": self.resumed_at == self.steps,
+            "earlier_seconds": round(self.earlier_seconds, 1),
+        }
 
 
 class Loop(ABC):
@@ -273,7 +285,8 @@ def _resume(path: Path, run: Run, adam, schedule, identity: dict) -> None:
     # The schedule is a function of the step alone.
     schedule.last_epoch = facts["step"]
     run.steps = run.resumed_at = facts["step"]
-    run.seconds, run.history = facts["seconds"], facts["history"]
+    run.seconds = run.earlier_seconds = facts["seconds"]
+    run.history = facts["history"]
 
 
 def _explain(step: int, parts: torch.Tensor, checkpoint) -> str:

@@ -184,9 +184,7 @@ def network_experiment(
         "dominance": seen.dominance(),
         "half_radius": half_radius(shape),
         "hidden": preset.hidden,
-        "steps": run.steps,
-        "recipe": run.recipe.to_dict(),
-        "training_seconds": round(run.seconds, 1),
+        **run.facts(),
     }
     found, records = None, [network]
     if equations:

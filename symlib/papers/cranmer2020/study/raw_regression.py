@@ -136,9 +136,7 @@ class RawExperiment(Study):
                     for one in found
                 ],
             },
-            "recipe": run.recipe.to_dict(),
-            "steps": run.steps,
-            "training_seconds": round(run.seconds, 1),
+            **run.facts(),
             "sample": _sample(truth, predictions, trivial, self.seed),
         }
 

@@ -144,9 +144,7 @@ class Trial(Study):
         run = fit_network(law, self.model, data, preset, self.seed, **options)
         heard = record_messages(run.network, law, data.test.states)
         return {
-            "recipe": run.recipe.to_dict(),
-            "steps": run.steps,
-            "training_seconds": round(run.seconds, 1),
+            **run.facts(),
             **prediction_losses(run.network, *data.test),
             "message_cost": message_cost(run.network, data.test.states),
             "r2": heard.r2(),
