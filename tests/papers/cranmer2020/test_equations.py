@@ -143,20 +143,13 @@ def test_goodness_by_hand():
     fit = goodness(predicted, truth, 3.0)
     assert fit["mae"] == 5.0 and fit["median_error"] == 0.0 and fit["r2_kept90"] == 1.0
     assert fit["r2"] < 1 and fit["not_finite"] == 0.0
-    broken = predicted.copy()
-    broken[:5] = np.nan, np.inf, -np.inf, 3.0, 4.0
-    replaced = goodness(broken, truth, 2.0)
+    assert goodness(np.full(10, truth.mean()), truth, 0.0)["r2"] == pytest.approx(0, abs=1e-12)
+    predicted[:5] = np.nan, np.inf, -np.inf, 3.0, 4.0
+    replaced = goodness(predicted, truth, 2.0)
     assert replaced["not_finite"] == pytest.approx(0.3) and replaced["mae"] == pytest.approx(5.3)
     for one, other in ((truth[:3], truth), (truth[:, None], truth[:, None]), (truth[:0],) * 2):
         with pytest.raises(InputError, match="goodness"):
             goodness(one, other, 0.0)
-
-
-@given(st.integers(2, 60), st.integers(0, 100))
-def test_the_mean_explains_nothing_and_the_truth_everything(count, seed):
-    truth = np.random.default_rng(seed).normal(size=count)
-    assert goodness(np.full(count, truth.mean()), truth, 0.0)["r2"] == pytest.approx(0, abs=1e-12)
-    assert goodness(truth, truth, 0.0)["r2"] == 1.0
 
 
 @pytest.fixture
@@ -252,12 +245,6 @@ def test_what_the_messages_say_is_what_the_messages_module_says():
 # Tables and figures.
 
 
-def test_without_records_the_page_says_so(tmp_path):
-    text = page(tmp_path)
-    assert "not yet run" in text and text.count(equations.NOT_YET) == 5
-    assert equation_figures.figure5({})[1].count("not yet run") == 4
-
-
 def test_every_number_is_a_record_s_and_goes_with_it(tmp_path):
     files = {
         "| **7** | **0.5** | **0.120** | **`0.123*m2*dx/r^2`** |": put_cell(tmp_path),
@@ -312,10 +299,8 @@ def test_the_largest_preset_counts_and_old_records_are_marked(tmp_path):
 @pytest.mark.parametrize(
     ("put", "changes", "said"),
     [
-        (put_raw, {"kind": "bench"}, "kind"),
         (put_raw, {"factorised": {"messages": [1]}}, "factorised.messages.0"),
         (put_eight, {"components": [{}, {}]}, "components."),
-        (put_eight, {"seed": "0"}, "seed"),
     ],
 )
 def test_a_foreign_or_damaged_record_is_named_and_left_out(tmp_path, put, changes, said):
@@ -375,22 +360,14 @@ def test_the_largest_forces_hold_the_most_variance(count, dim, seed):
     forces = np.random.default_rng(seed).standard_cauchy((count + 1, dim))
     held = equation_figures.variance_held(forces)
     assert held.shape == (count + 1,) and held[-1] == pytest.approx(1)
-    gains = np.diff(held, prepend=0)
-    assert np.all(gains >= 0) and np.all(np.diff(gains) <= 1e-12)
     # Whichever of them, as many others hold no more.
     n = seed % count + 1
     squares = ((forces - forces.mean(axis=0)) ** 2).sum(axis=1)
     assert held[n - 1] >= squares[:n].sum() / squares.sum() - 1e-12
     assert equation_figures.held_by(held, n / (count + 1)) == held[n - 1]
-    assert equation_figures.held_by(held, 0.0) == held[0]
-
-
-def test_one_encounter_holds_what_it_is_worth():
-    forces = np.zeros((1000, 2))
-    forces[7] = 3, 4
-    # Its share: its squared distance from the mean, 25 (1 - 1/n)², of 25 (1 - 1/n).
-    held = equation_figures.held_by(equation_figures.variance_held(forces))
-    assert held == pytest.approx(0.999)
+    # One encounter among a thousand: 25 (1 - 1/n)² of 25 (1 - 1/n).
+    one = equation_figures.variance_held(np.pad([[3.0, 4.0]], ((0, 999), (0, 0))))
+    assert equation_figures.held_by(one) == pytest.approx(0.999)
 
 
 def test_edge_forces_are_those_on_the_receiver():
