@@ -147,7 +147,6 @@ def test_table_6_reads_the_cosmology_chapter_s_records(tmp_path):
 def test_marks():
     loss = {"half_digit": 0.0005, "higher": False}
     fit = {"half_digit": 0.0005, "higher": True}
-    assert judge((), 0.5, **fit) == MISSING and judge((), 0.5, **fit, runs=2) == FAILED
     assert judge((0.9996,), 1.0, **fit) == EQUAL and judge((0.9,), 1.0, **fit) == WORSE
     assert judge((0.6,), 0.5, **fit) == BETTER and judge((0.6,), 0.5, **loss) == WORSE
     # A spread that reaches the paper's value; without it the same mean is better.
