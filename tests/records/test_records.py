@@ -1,26 +1,18 @@
-"""Records and the tables made from them."""
+"""Records, and the tables made from those of single runs."""
 
 import json
 import math
 
 import numpy as np
 import pytest
+from put_records import put, row
 
 from symlib.book.markdown import short
+from symlib.choices import MESSAGE_MODELS
 from symlib.errors import InputError
 from symlib.papers.cranmer2020.pages import tables
+from symlib.papers.cranmer2020.pages.runs import read_runs
 from symlib.records.record import plain, provenance, read_record, write_record
-
-
-def discovery(**changes) -> dict:
-    fits = {"force": {"all": 0.9, "kept90": 0.995}, "acceleration": {"all": 0.3, "kept90": 0.4}}
-    record = {
-        "kind": "discovery", "law": "spring", "dim": 2, "model": "bottleneck", "preset": "ci",
-        "seed": 0, "steps": 8000, "r2": fits, "test_loss": 0.5, "trivial_loss": 7.0,
-        "equation": "(-1.272227425 + 1.2611299/r)*(dx + 0.58169888*dy)", "recovered": True,
-        "provenance": {"hardware": {"cores": 2}},
-    }  # fmt: skip
-    return {**record, **changes}
 
 
 def test_a_record_comes_back_as_it_went(tmp_path):
@@ -57,68 +49,49 @@ def test_damaged_and_foreign_records_are_named(tmp_path, text):
         read_record(tmp_path / "absent.json")
 
 
-def test_the_table_shows_the_largest_preset_and_names_what_it_left_out(tmp_path):
-    write_record(tmp_path / "a.json", discovery())
-    write_record(tmp_path / "b.json", discovery(preset="laptop", steps=40_000, recovered=False))
-    write_record(tmp_path / "c.json", discovery(law="r1"))
-    (tmp_path / "d.json").write_text("broken")
-    write_record(tmp_path / "e.json", {"kind": "other"})
-    text = tables.discoveries(folder=tmp_path)
-    rows = [line for line in text.splitlines() if line.startswith("| ") and "R²" not in line]
-    assert len(rows) == 2
-    assert "r1-2" in rows[0] and "spring-2" in rows[1] and "| no |" in rows[1]
-    assert "40,000 steps" in text and "Left out: record d.json" in text and "e.json" in text
-    assert str(tmp_path) not in text
-
-
-def test_a_run_that_the_grid_made_again_is_shown_as_the_grid_has_it(tmp_path):
-    old, new = tmp_path / "discover", tmp_path / "cells" / "laptop"
-    write_record(old / "a.json", discovery(preset="laptop", recovered=False, test_loss=0.9))
-    write_record(new / "spring-2-bottleneck-0.json", discovery(preset="laptop", test_loss=0.0625))
+def test_runs_are_shown_at_the_largest_preset_and_as_the_grid_has_made_them_again(tmp_path):
+    common = {"steps": 40_000, "provenance": {"hardware": {"cores": 2}}}
+    (tmp_path / "discover").mkdir()
+    # What was discovered lies in discover/, under any name.
+    for name, law, preset, loss in (
+        ("a", "spring", "ci", 0.3), ("b", "spring", "laptop", 0.9), ("c", "r1", "laptop", 0.75),
+    ):  # fmt: skip
+        path = put(tmp_path, law, preset=preset, test_loss=loss, **common)
+        path.rename(tmp_path / "discover" / f"{name}.json")
+    put(tmp_path, "spring", test_loss=0.0625, recovered=False, **common)
     # Another seed of it, and a cell that broke down, replace nothing.
-    write_record(new / "spring-2-bottleneck-1.json", discovery(preset="laptop", seed=1))
-    write_record(old / "b.json", discovery(law="r1", preset="laptop", test_loss=0.75))
-    failed = {"kind": "discovery", "failed": "NonFiniteLoss"}
-    write_record(new / "r1-2-bottleneck-0.json", failed)
-    text = tables.discoveries(folder=old)
-    assert "0.0625" in text and "0.9 " not in text and "0.75" in text
-    assert len([line for line in text.splitlines() if "seed" in line]) == 2
-
-
-def test_a_table_without_records_says_so(tmp_path):
-    assert "No run is on record" in tables.discoveries(folder=tmp_path)
+    put(tmp_path, "spring", seed=1, **common)
+    put(tmp_path, "r1", failed="NonFiniteLoss")
+    (tmp_path / "discover" / "d.json").write_text("broken")
+    text = tables.discoveries(*tables.on_record(*MESSAGE_MODELS, folder=tmp_path))
+    assert row(text, "1/r-2, L1, seed 0")[4:] == ["0.750 (8.00)", "laptop"]
+    spring = ["`0.123*m2*dx/r^2`", "no", "0.9000 (acceleration)", "0.0625 (8.00)", "laptop"]
+    assert row(text, "Spring-2, L1, seed 0")[1:] == spring
+    assert text.count("seed") == 2 and "40,000 steps" in text
+    assert "Left out: record discover/d.json" in text and str(tmp_path) not in text
+    assert "No run is on record" in tables.discoveries([])
 
 
 def test_numbers_in_equations_are_rounded_and_names_are_not():
-    assert short("m2*(-1.27222742*dx + 0.000123456*dy)/r**2") == (
-        "m2*(-1.27*dx + 0.000123*dy)/r**2"
-    )
+    equation = "m2*(-1.27222742*dx + 0.000123456*dy)/r**2"
+    assert short(equation) == "m2*(-1.27*dx + 0.000123*dy)/r**2"
 
 
 def test_every_committed_record_can_be_read():
-    records, problems = tables.read_discoveries()
-    assert not problems
-    for record in records:
-        facts = record["provenance"]
-        assert (
-            facts["command"].startswith(("symlib discover", "symlib cell"))
-            and facts["versions"]["symlib"]
-        )
-        energies = record["model"] == "flathgn"
-        assert (record["seconds"] or 1) > 0
+    runs, problems = read_runs()
+    assert not problems and {"bottleneck", "flathgn"} <= set(runs.model[runs.discovered])
+    for record in runs.record:
+        facts, energies = record["provenance"], record["model"] == "flathgn"
+        assert facts["command"].startswith(("symlib discover", "symlib cell"))
+        assert facts["versions"]["symlib"] and (record["seconds"] or 1) > 0
         assert set(record["r2"]) == {"force", "velocity" if energies else "acceleration"}
         assert not energies or {"pair_recovered", "self_recovered"} <= set(record)
-
-
-def test_committed_records_of_halos_hold_what_a_reader_needs():
-    found = tables.cosmology()
-    rows = {record["formula"] for record in found}
+    halos = tables.cosmology()
+    rows = {record["formula"] for record in halos}
     assert rows >= {"constant", "simple", "without_mass", "with_mass", "with_mass_cutoff"}
-    for record in found:
-        assert record["chapter"] == "cosmology" and record["preset"] == "laptop"
+    for record in halos:
         assert 0 < record["error_fit"] < 0.4 and 0 < record["error_test"] < 1
         assert record["provenance"]["command"].startswith("symlib halos")
-        assert isinstance(record["constants"], dict)
 
 
 def test_committed_benchmarks_are_shown_and_absent_ones_said_to_be_absent(tmp_path):

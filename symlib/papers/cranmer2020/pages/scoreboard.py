@@ -6,7 +6,8 @@ table 5 a run that broke down is one that did not recover the law.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -36,6 +37,7 @@ COLOURS = dict(zip(MARKS, (BLUE, SKY, ORANGE, "#E6E6E6", GREY, "#FFFFFF"), stric
 _HEADS = [f"{SIGNS[mark]} {mark}" for mark in MARKS]
 TITLES = {
     "1": "Table 1: messages and forces",
+    "peer": "Table 1 against another reproduction",
     "3": "Table 3: losses",
     "5": "Table 5: laws recovered",
     "6": "Table 6: overdensity",
@@ -49,17 +51,15 @@ class Entry:
     """One cell of a table.
 
     Args:
-        table: "1", "3", "5" or "6".
+        table: "1", "3", "5" or "6", or "peer" for table 1 against another reproduction.
         row: law and dimension, or the name of a formula.
         model: the column; empty in table 6.
-        paper: the paper's value; for table 5 whether the law was recovered.
-        values: one per seed that has one: R² over the kept 90% (table 1), loss (3), 1.0 for a
-            law recovered and 0.0 for one not (5), error on halos not fitted (6).
-        mark: better, equal, worse, neither, failed or not yet run, against the paper.
+        paper: the published value; for table 5 whether the law was recovered.
+        values: one per seed that has one: R² over the kept 90% (table 1) or over all points, which
+            is how the peer fits, loss (3), 1.0 for a law recovered and 0.0 for one not (5), error
+            on halos not fitted (6).
+        mark: better, equal, worse, neither, failed or not yet run, against the published value.
         runs: the records that count, failed ones too.
-        peer: another reproduction's R², the better of force and acceleration (table 1).
-        plain: R² over all points, one per seed, which is how the peer fits (table 1).
-        peer_mark: `plain` against `peer`.
     """
 
     table: str
@@ -69,9 +69,6 @@ class Entry:
     values: tuple[float, ...]
     mark: str
     runs: pd.DataFrame
-    peer: float = math.nan
-    plain: tuple[float, ...] = ()
-    peer_mark: str = MISSING
 
     @property
     def mean(self) -> float:
@@ -106,9 +103,12 @@ def read_board(folder: Path | None = None) -> Board:
     """
     runs, problems = read_runs(folder)
     counted = counting(runs)
+    # The better of force and acceleration.
+    peer = {row: {m: max(fits) for m, fits in cells.items()} for row, cells in data.PEER.items()}
+    published = {"1": data.TABLE_1, "peer": peer, "3": data.TABLE_3, "5": data.TABLE_5}
     entries = [
         _entry(table, row, model, paper, of_cell(counted, *row, model))
-        for table, rows in {"1": data.TABLE_1, "3": data.TABLE_3, "5": data.TABLE_5}.items()
+        for table, rows in published.items()
         for row, cells in rows.items()
         for model, paper in cells.items()
     ]
@@ -121,19 +121,14 @@ def read_board(folder: Path | None = None) -> Board:
     return Board(entries, runs, problems + more)
 
 
-def judge(
-    values: tuple[float, ...], theirs: float, *, half_digit: float, higher: bool, runs: int = 0
-) -> str:
+def judge(values: tuple[float, ...], theirs: float, *, half_digit: float, higher: bool) -> str:
     """Better, equal within the spread, or worse than a published value.
 
     Args:
         values: ours, one per seed; theirs: the published one.
         half_digit: half a unit of its last digit, which it may have been rounded by.
         higher: whether more is better.
-        runs: records there are, failed ones included.
     """
-    if not values:
-        return FAILED if runs else MISSING
     difference = float(np.mean(values)) - theirs
     if abs(difference) <= spread(values) + half_digit * (1 + 1e-9):
         return EQUAL
@@ -146,31 +141,27 @@ def half_digit(value: float, digits: int) -> float:
 
 
 def _entry(table: str, row, model: str, paper: float | bool, runs: pd.DataFrame) -> Entry:
-    column = {"1": "r2", "3": "test_loss", "5": "recovered", "6": "error_test"}[table]
-    values = judged = tuple(runs[column].dropna().astype(float))
+    columns = {"1": "r2", "peer": "r2_all", "3": "test_loss", "6": "error_test"}
     if table == "5":
         values = tuple(runs.recovered.eq(True).astype(float))
         judged = () if runs.failed.all() else (float(np.mean(values) > 0.5),)
+    else:
+        values = judged = tuple(runs[columns[table]].dropna())
     rounded = half_digit(paper, 2 if table == "3" else 3) if table in ("3", "6") else 0.0005
-
-    def mark(ours: tuple[float, ...], theirs: float) -> str:
-        better = table in ("1", "5")
-        found = judge(ours, theirs, half_digit=rounded, higher=better, runs=len(runs))
-        without_goal = better and model == "standard" and found not in (FAILED, MISSING)
-        return NEITHER if without_goal else found
-
-    entry = Entry(table, row, model, paper, values, mark(judged, float(paper)), runs)
-    if table != "1":
-        return entry
-    plain, peer = tuple(runs.r2_all.dropna()), max(data.PEER[row][model])
-    return replace(entry, plain=plain, peer=peer, peer_mark=mark(plain, peer))
+    if not judged:
+        mark = FAILED if len(runs) else MISSING
+    elif model == "standard" and table != "3":
+        mark = NEITHER
+    else:
+        mark = judge(judged, float(paper), half_digit=rounded, higher=table not in ("3", "6"))
+    return Entry(table, row, model, paper, values, mark, runs)
 
 
 def totals(board: Board) -> str:
-    """How many cells of each table have each of the marks, and of table 1 against the peer."""
-    marks = {title: [one.mark for one in board.table(name)] for name, title in TITLES.items()}
-    marks["Table 1 against another reproduction"] = [one.peer_mark for one in board.table("1")]
-    rows = [[title, len(found), *map(found.count, MARKS)] for title, found in marks.items()]
+    """How many cells of each table have each of the marks."""
+    rows = []
+    for name, title in TITLES.items():
+        rows.append([title, len(board.table(name)), *(board.count(name, one) for one in MARKS)])
     return table(["", "cells", *_HEADS], rows)
 
 
@@ -187,31 +178,30 @@ def cells(board: Board, name: str) -> str:
     R² also beside the peer's, a loss as a share of the trivial predictor's, a law by the share of
     the seeds that recovered it, and of table 6 the error on halos that were not fitted.
     """
-    rows = []
+    rows, peers = [], iter(board.table("peer"))
+    paper = {"1": "{:.3f}".format, "5": yes_or_no, "3": partial(digits, count=2)}
     for entry in board.table(name):
-        runs, sign = entry.runs, SIGNS[entry.mark]
-        if name == "6":
-            row = {"formula": LABELS[entry.row]}
-        else:
+        row = {"formula": LABELS.get(entry.row)}
+        if entry.model:
             row = {"cell": cell_name(*entry.row), "model": MODEL_NAMES[entry.model]}
-        if name == "1":
-            row |= {"paper": f"{entry.paper:.3f}", "ours, kept 90%": measured(entry.values, 3)}
-            row |= {"": sign, "peer": f"{entry.peer:.3f}"}
-            row |= {"ours, all points": measured(entry.plain, 3)}
-            row |= {" ": SIGNS[entry.peer_mark] if entry.plain else ""}
-        elif name == "5":
-            share = f"{sum(entry.values):.0f} of {len(entry.values)}" if entry.values else EMPTY
-            row |= {"paper": yes_or_no(entry.paper), "ours: seeds that recover it": share, "": sign}
+        row["paper"] = paper.get(name, partial(digits, count=3))(entry.paper)
+        if name == "5":
+            share = f"{sum(entry.values):.0f} of {len(entry.values)}"
+            row["ours: seeds that recover it"] = share if entry.values else EMPTY
+        elif name == "1":
+            row["ours, kept 90%"] = measured(entry.values, 3)
         else:
-            paper = digits(entry.paper, 2 if name == "3" else 3)
-            row |= {"paper": paper, "ours": measured(entry.values), "": sign}
+            row["ours"] = measured(entry.values)
+        row[""] = SIGNS[entry.mark]
+        if name == "1":
+            peer = next(peers)
+            row |= {"peer": f"{peer.paper:.3f}", "ours, all points": measured(peer.values, 3)}
+            row[" "] = SIGNS[peer.mark]
         if name == "3":
-            trivial = runs.trivial_loss.mean()
-            row |= {
-                "trivial": digits(trivial, 3),
-                "ours / trivial": digits(entry.mean / trivial, 2),
-            }
-        failed = runs.failed.sum()
+            trivial = entry.runs.trivial_loss.mean()
+            row["trivial"] = digits(trivial, 3)
+            row["ours / trivial"] = digits(entry.mean / trivial, 2)
+        runs, failed = entry.runs, entry.runs.failed.sum()
         seeds = f"{len(runs) - failed}" + f" + {failed} failed" * bool(failed)
         row["seeds"] = seeds if len(runs) else EMPTY
         row["preset"] = runs.preset.iloc[0] + dagger(*runs.standing) if len(runs) else EMPTY
@@ -241,14 +231,10 @@ def squares(board: Board) -> tuple[Figure, str]:
         panel.set_yticks(range(len(rows)), [cell_name(*row) for row in rows])
         panel.tick_params(length=0)
         panel.spines[:].set_visible(False)
-        told.append(
-            f"table {name}: " + ", ".join(f"{board.count(name, mark)} {mark}" for mark in MARKS)
-        )
-    handles = [
-        mpl.patches.Patch(facecolor=colour, edgecolor=GREY, label=mark)
-        for mark, colour in COLOURS.items()
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(MARKS))
+        counts = ", ".join(f"{board.count(name, mark)} {mark}" for mark in MARKS)
+        told.append(f"table {name}: {counts}")
+    patches = {mark: mpl.patches.Patch(fc=colour, ec=GREY) for mark, colour in COLOURS.items()}
+    figure.legend(patches.values(), patches, loc="outside lower center", ncols=len(MARKS))
     return figure, (
         "Three grids of squares, a row for each law and dimension and a column for each model, "
         f"coloured by how this book's value compares with the paper's. {'; '.join(told)}."

@@ -173,14 +173,13 @@ def _about(catalogue: Catalogue) -> dict:
     }
 
 
-def markdown(records: Sequence[dict], digits: int = 3) -> str:
+def markdown(records: Sequence[dict]) -> str:
     """Table 6 as Markdown beside the paper's errors, one row a record.
 
     Args:
         records: of `table6`, or any with formula and error_fit; error_test, error_second and
             constants (names to numbers, or to value and standard_error) are shown where they
             are there.
-        digits: significant digits of a constant.
     """
     rows = []
     for record in records:
@@ -192,18 +191,17 @@ def markdown(records: Sequence[dict], digits: int = 3) -> str:
                 LABELS.get(record["formula"], record["formula"]),
                 *("" if error is None else f"{error:.4f}" for error in errors),
                 ", then ".join(f"{error:g}" for error in theirs),
-                ", ".join(f"{name} = {_constant(given, digits)}" for name, given in constants),
+                ", ".join(f"{name} = {_constant(given)}" for name, given in constants),
             ]
         )
-    return table(
-        ["formula", "fitted", "held out", "second realisation", "paper", "constants"], rows
-    )
+    heads = ["formula", "fitted", "held out", "second realisation", "paper", "constants"]
+    return table(heads, rows)
 
 
-def _constant(given: dict | float, digits: int) -> str:
+def _constant(given: dict | float) -> str:
     if not isinstance(given, dict):
-        return f"{given:.{digits}g}"
-    value, error = f"{given['value']:.{digits}g}", given["standard_error"]
+        return f"{given:.3g}"
+    value, error = f"{given['value']:.3g}", given["standard_error"]
     return f"{value} ± {error:.1g}" if error else f"{value} (fixed)"
 
 
