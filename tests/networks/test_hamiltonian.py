@@ -10,7 +10,6 @@ from snapshots import random_snapshots
 from symlib.errors import InputError
 from symlib.laws.potentials import LAWS, PairPotential, total_energy
 from symlib.networks.flathgn import FlatHGN
-from symlib.networks.fresh import fresh_network
 from symlib.networks.graphs import complete_graph
 from symlib.training.recipes import bear_invariant, get_recipe
 from symlib.training.train import train
@@ -126,24 +125,11 @@ def test_the_objective_holds_both_of_hamiltons_equations_and_the_regulariser():
     assert penalty.item() == pytest.approx(pair.abs().mean().item())
 
 
-def test_training_is_compiled_resumes_exactly_and_learns(tmp_path):
+def test_training_is_compiled_and_learns():
     states, targets = random_snapshots(count=400)
     recipe = get_recipe("fast", steps=60, learning_rate=5e-3, precision="float32")
-    whole = train("flathgn", states, targets, recipe, progress=False)
-    path = tmp_path / "run.safetensors"
-
-    def stop(step, _):
-        if step == 30:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train("flathgn", states, targets, recipe, progress=False, checkpoint=path, watch=stop,
-              watch_every=30)  # fmt: skip
-    resumed = train("flathgn", states, targets, recipe, progress=False, checkpoint=path)
-    assert resumed.resumed_at == 30 and isinstance(resumed.network, FlatHGN)
-    for one, other in zip(whole.network.parameters(), resumed.network.parameters(), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
-    assert whole.history[-1]["prediction"] < 0.7 * whole.history[0]["prediction"]
+    history = train("flathgn", states, targets, recipe, progress=False).history
+    assert history[-1]["prediction"] < 0.7 * history[0]["prediction"]
 
 
 def test_states_without_positive_masses_are_refused():
@@ -156,13 +142,3 @@ def test_states_without_positive_masses_are_refused():
     for width in (4, 5, 7, 9):
         with pytest.raises(InputError, match="charge, mass"):
             train("flathgn", np.ones((5, 4, width)), np.ones((5, 4, 2)), recipe, progress=False)
-
-
-def test_evaluation_without_gradients_still_differentiates_the_energy():
-    x, edges, _ = batch(dim=3, count=2)
-    network = fresh_network("flathgn", 3).double()
-    with torch.no_grad():
-        found, pair = network(x, edges)
-    assert found.shape == (8, 3) and pair.shape == (24, 1)
-    torch.testing.assert_close(found, network(x, edges)[0].detach())
-    assert found.abs().max() > 0
