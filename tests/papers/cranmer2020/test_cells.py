@@ -1,47 +1,50 @@
-"""Cells of the tables: which there are, when one is done, and what a broken one leaves behind."""
+"""Cells of the tables: which there are, what is in their key, and running one."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symlib import cli, discovery
 from symlib.choices import RANK
-from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
+from symlib.errors import NonFiniteLoss, UnknownChoice
 from symlib.papers.cranmer2020.study import cells
 from symlib.papers.cranmer2020.study.cells import Cell
 from symlib.records.record import read_record, write_record
-from symlib.training.presets import PRESETS, get_preset
+from symlib.training.presets import PRESETS
 
 CELL = Cell("spring", 2, "l1", 0, "smoke")
 
 
-class Found:
-    """What `discover` returns, as far as a cell looks at it."""
+@pytest.fixture
+def discover(monkeypatch):
+    """`discover` in no time; its list grows by a cell with every call, which `breaks` may stop."""
+    found = SimpleNamespace(calls=[], breaks=None)
 
-    def __init__(self, law, dim, model, preset, seed, loss):
+    def fake(law, dim, model, preset, seed, **options):
+        found.calls.append((law, dim, model, preset.name, seed))
+        if found.breaks:
+            raise found.breaks
         fits = {"force": {"all": 0.9, "kept90": 0.99}, "acceleration": {"all": 0.1, "kept90": 0.2}}
-        self.record = {
+        record = {
             "kind": "discovery", "law": law, "dim": dim, "bodies": 4, "model": model,
-            "preset": preset.name, "seed": seed, "engine": "operon", "test_loss": loss,
+            "preset": preset.name, "seed": seed, "engine": "operon", "test_loss": 0.1,
             "trivial_loss": 7.0, "r2": fits, "recovered": True, "seconds": 1.0,
             "provenance": {"command": "pytest"},
         }  # fmt: skip
-
-
-@pytest.fixture
-def discover(monkeypatch):
-    """`discover` in no time; its list grows by a cell with every call."""
-    calls = []
-
-    def fake(law, dim, model, preset, seed, **options):
-        calls.append((law, dim, model, preset.name, seed))
-        return Found(law, dim, model, preset, seed, loss=0.1 * len(calls))
+        return SimpleNamespace(record=record)
 
     monkeypatch.setattr(discovery, "discover", fake)
-    return calls
+    return found
+
+
+def command(tmp_path, **changes) -> list[str]:
+    given = {"law": "spring", "dim": 2, "model": "l1", "seed": 0, "preset": "smoke"}
+    given |= {"out": tmp_path / "records", "cache": tmp_path / "cache"} | changes
+    return ["cell", "--quiet", *(str(w) for k, v in given.items() for w in (f"--{k}", v))]
 
 
 def test_the_cells_of_each_table():
@@ -55,9 +58,11 @@ def test_the_cells_of_each_table():
     assert [cell.seed for cell in third] == sorted(cell.seed for cell in third)
     smoke = cells.wanted("1", "ci")
     assert len(smoke) == 8 and {cell.preset for cell in smoke} == {"smoke"}
-    for table, preset in (("2", "laptop"), ("1", "huge")):
-        with pytest.raises(UnknownChoice):
+    for table, preset, known in (("2", "laptop", "1, 3, 5, all"), ("1", "huge", ", ".join(RANK))):
+        with pytest.raises(UnknownChoice, match=known):
             cells.wanted(table, preset)
+    own = Cell("book/examples/my_laws.py:YUKAWA", 2, "kl", 1, "laptop")
+    assert own.path("x").as_posix() == "x/laptop/yukawa-2-kl-1.json"
 
 
 CELLS = st.builds(
@@ -70,6 +75,7 @@ CELLS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(CELLS, CELLS)
 def test_two_cells_share_neither_key_nor_file_unless_they_are_the_same(one, other):
     assert (one == other) == (one.path("x") == other.path("x"))
@@ -87,68 +93,39 @@ def test_two_cells_share_neither_key_nor_file_unless_they_are_the_same(one, othe
         {"budget": {"searches": 2}},
     ],
 )
-def test_every_number_of_a_preset_is_in_the_key(monkeypatch, change):
-    before = CELL.key()
+def test_every_number_of_a_preset_is_in_the_key(monkeypatch, change, tmp_path, discover):
+    record, _ = CELL.run(tmp_path)
     monkeypatch.setitem(PRESETS, "smoke", replace(PRESETS["smoke"], **change))
-    assert CELL.key() != before
+    assert CELL.standing(record) == "stale" and not CELL.is_done(tmp_path)
 
 
-def test_a_finished_cell_is_not_run_twice_and_a_changed_input_is(tmp_path, discover, monkeypatch):
-    first, new = CELL.run(tmp_path)
-    assert new and CELL.is_done(tmp_path) and len(discover) == 1
-    assert first["provenance"]["command"] == CELL.command()
-    again, new = CELL.run(tmp_path)
-    assert not new and again == first and len(discover) == 1
-    monkeypatch.setitem(PRESETS, "smoke", replace(PRESETS["smoke"], systems=25))
-    assert CELL.standing(first) == "stale" and not CELL.is_done(tmp_path)
-    _, new = CELL.run(tmp_path)
-    assert new and len(discover) == 2 and CELL.is_done(tmp_path)
-
-
-def test_a_new_verdict_judges_the_stored_front(tmp_path, discover, monkeypatch):
+def test_a_new_verdict_judges_the_stored_front(tmp_path, discover):
     record, _ = CELL.run(tmp_path)
     made_by = {**record["made_by"], "judge": 0}
     stored = {"equation": "-3.0*dx*(r - 1)/r", "verdict": {"reason": "of old"}}
     write_record(CELL.path(tmp_path), {**record, **stored, "recovered": False, "made_by": made_by})
     again, new = CELL.run(tmp_path)
-    assert new and len(discover) == 1 and CELL.standing(again) == "fresh"
+    assert new and len(discover.calls) == 1 and CELL.standing(again) == "fresh"
     assert again["recovered"] is True and again["verdict"]["quantity"] == "force"
     assert again["seconds"] == record["seconds"]
 
 
-def command(tmp_path, **changes) -> list[str]:
-    given = {"law": "spring", "dim": 2, "model": "l1", "seed": 0, "preset": "smoke"}
-    given |= {"out": tmp_path / "records", "cache": tmp_path / "cache"} | changes
-    return ["cell", "--quiet", *(str(w) for k, v in given.items() for w in (f"--{k}", v))]
-
-
-def test_a_cell_that_fails_is_on_record_with_its_reason(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(discovery, "prepare", lambda *a, **k: None)
-    runs = []
-
-    def broken(*arguments, **options):
-        runs.append(arguments)
-        raise NonFiniteLoss(f"loss at step 7; the checkpoint is {options['cache']}/x")
-
-    monkeypatch.setattr(discovery, "discover", broken)
-    assert cli.main(command(tmp_path)) == 0
-    record = read_record(CELL.path(tmp_path / "records"))
-    assert "NonFiniteLoss: loss at step 7" in record["failed"]
-    assert str(tmp_path) not in CELL.path(tmp_path / "records").read_text()
-    assert record["seed"] == 0 and record["provenance"]["versions"]["torch"]
-    assert "failed, NonFiniteLoss" in capsys.readouterr().out
-    # It is done, until someone asks for another try.
-    assert cli.main(command(tmp_path)) == 0 and len(runs) == 1
-    assert cli.main([*command(tmp_path), "--retry"]) == 0 and len(runs) == 2
-
-
-def test_an_interrupt_is_no_failure(tmp_path, monkeypatch):
-    def interrupted(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(discovery, "prepare", interrupted)
+def test_a_cell_is_told_in_a_line_and_not_run_twice_unless_it_failed(tmp_path, discover, capsys):
+    discover.breaks = KeyboardInterrupt()
     assert cli.main(command(tmp_path)) == 130
     assert not (tmp_path / "records").exists()
+    discover.breaks = NonFiniteLoss(f"loss at step 7; the checkpoint is {tmp_path}/cache/x")
+    assert cli.main(command(tmp_path)) == 0 and cli.main(command(tmp_path)) == 0
+    text = CELL.path(tmp_path / "records").read_text()
+    assert "NonFiniteLoss: loss at step 7" in text and str(tmp_path) not in text
+    assert capsys.readouterr().out.count("failed, NonFiniteLoss") == 2 == len(discover.calls)
+    discover.breaks = None
+    assert cli.main([*command(tmp_path), "--retry"]) == 0 and cli.main(command(tmp_path)) == 0
+    made, again = capsys.readouterr().out.splitlines()
+    assert made.startswith("spring-2 l1 seed 0, smoke: R² 0.9900 (force)")
+    assert again == f"on record: {made}" and len(discover.calls) == 3
+    record = read_record(CELL.path(tmp_path / "records"))
+    assert record["provenance"]["command"] == CELL.command()
 
 
 @pytest.mark.parametrize(
@@ -161,31 +138,7 @@ def test_an_interrupt_is_no_failure(tmp_path, monkeypatch):
 def test_a_bad_argument_stops_at_once_and_leaves_nothing(tmp_path, changes, capsys, discover):
     assert cli.main(command(tmp_path, **changes)) == 2
     assert str(next(iter(changes.values()))) in capsys.readouterr().err
-    assert not discover and not (tmp_path / "records").exists()
-
-
-def test_a_missing_engine_stops_at_once(tmp_path, monkeypatch, discover):
-    monkeypatch.setattr("symlib.symbolic.search.engines.find_julia", lambda: None)
-    assert cli.main(command(tmp_path, engine="pysr")) == 3
-    assert not discover
-
-
-def test_a_cell_is_printed_in_one_line(tmp_path, discover, monkeypatch, capsys):
-    monkeypatch.setattr(discovery, "prepare", lambda *a, **k: None)
-    for start in ("spring-2 l1 seed 0", "on record: spring-2 l1 seed 0"):
-        assert cli.main(command(tmp_path)) == 0
-        out = capsys.readouterr().out
-        assert out.startswith(start) and out.count("\n") == 1 and "R² 0.9900 (force)" in out
-
-
-def test_records_of_a_law_of_ones_own_have_a_plain_name():
-    cell = Cell("book/examples/my_laws.py:YUKAWA", 2, "kl", 1, "laptop")
-    assert cell.path("x").as_posix() == "x/laptop/yukawa-2-kl-1.json"
-
-
-def test_an_unknown_preset_lists_those_of_the_grid():
-    with pytest.raises(InputError, match="smoke, ci, laptop, paper"):
-        get_preset("huge")
+    assert not discover.calls and not (tmp_path / "records").exists()
 
 
 def test_a_collapsed_model_is_on_record_with_its_loss_and_a_constant(tmp_path, monkeypatch):
