@@ -182,7 +182,7 @@ def test_the_recipe_table_has_every_number_of_every_model():
     row = next(line for line in text.splitlines() if "`alpha_start`" in line)
     assert row.split("|")[2:-1] == [" 1 ", " 1 ", " 100 ", " 0.001 ", " 1 "]
     row = next(line for line in text.splitlines() if "`alpha_rise`" in line)
-    assert row.split("|")[2:-1] == [" – ", " – ", " 0.2 ", " 0 ", " – "]
+    assert row.split("|")[2:-1] == [" 0 ", " 0 ", " 0.2 ", " 0 ", " 0 "]
     changed = replace(preset, recipe=replace(preset.recipe, batch=77))
     assert "77" in trial_tables.recipe_table(changed)
 

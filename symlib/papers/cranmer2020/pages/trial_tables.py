@@ -149,11 +149,10 @@ def trial_figure(folder: Path | None = None) -> tuple[Figure, str]:
 def recipe_table(preset: Preset) -> str:
     """What the recipe of each model is at a preset, in numbers."""
     recipes = {model: preset.recipe_for(model).to_dict() for model in MODELS}
-    names = dict.fromkeys(name for recipe in recipes.values() for name in recipe)
     rows = []
-    for name in names:
+    for name in preset.recipe.to_dict():
         if name != "name":
-            values = (_plain(recipe.get(name, "–")) for recipe in recipes.values())
+            values = (_plain(recipe[name]) for recipe in recipes.values())
             rows.append([f"`{name}`", *values])
     return table([f"preset `{preset.name}`", *MODELS.values()], rows)
 
