@@ -5,6 +5,7 @@ take seconds to load.
 """
 
 from collections.abc import Iterable
+from numbers import Integral
 from pathlib import Path
 
 from symlib.errors import InputError, UnknownChoice
@@ -49,11 +50,12 @@ def known_law(spec: str) -> None:
         raise InputError(f"law {spec!r}: there is no file {path}")
 
 
-def at_least(what: str, given: int, least: int) -> None:
-    """Refuse a number that is too small, or none.
+def at_least(what: str, given: int, least: int) -> int:
+    """A whole number that is not too small.
 
     Raises:
-        InputError: it is.
+        InputError: it is, or is no whole number.
     """
-    if isinstance(given, bool) or not isinstance(given, int) or given < least:
+    if isinstance(given, bool) or not isinstance(given, Integral) or given < least:
         raise InputError(f"{what}: a whole number, at least {least}, got {given!r}")
+    return int(given)

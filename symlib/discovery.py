@@ -371,45 +371,30 @@ def judge_again(record: dict) -> dict:
 
 
 def summary(record: dict) -> str:
-    """A discovery's record in a few lines: equation, R², losses, verdict."""
-    r2, verdict = record["r2"], record["verdict"]
+    """A discovery's record in a few lines: losses, R², equations, verdicts."""
+    losses = f"{record['test_loss']:.4g} (trivial predictor {record['trivial_loss']:.4g})"
+    found = [("equation", "", record["recovered"])]
     if record["model"] == FLATHGN:
-        return _energy_summary(record)
+        losses += f", of velocities {record['velocity_loss']:.3g}"
+        # The pair energy stands in a record where a message does.
+        found = [("pair energy", "", record["pair_recovered"])]
+        found += [("self energy", "self_", record["self_recovered"])]
     rows = [
         f"{record['law']}, {record['dim']}D, {record['model']}, preset {record['preset']}, "
         f"seed {record['seed']}: {record['steps']} steps, {record['seconds']:.0f} s",
-        f"  loss        {record['test_loss']:.4g} (trivial predictor {record['trivial_loss']:.4g})",
-        "  R²          force {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["force"]),
-        "              acceleration {all:.3f} (all) {kept90:.4f} (kept 90%)".format(
-            **r2["acceleration"]
-        ),
-        f"  equation    {record['equation']}",
-        f"              complexity {record['complexity']}, MAE {record['mae']:.3g}, "
-        f"engine {record['engine']}",
-        f"  verdict     {'recovered' if record['recovered'] else 'not recovered'}: "
-        f"{verdict['reason']}",
+        f"  loss         {losses}",
     ]
-    return "\n".join(rows)
-
-
-def _energy_summary(record: dict) -> str:
-    r2 = record["r2"]
-    rows = [
-        f"{record['law']}, {record['dim']}D, flathgn, preset {record['preset']}, "
-        f"seed {record['seed']}: {record['steps']} steps, {record['seconds']:.0f} s",
-        f"  loss         {record['test_loss']:.4g} (trivial predictor "
-        f"{record['trivial_loss']:.4g}), of velocities {record['velocity_loss']:.3g}",
-        "  R²           force {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["force"]),
-        "               velocity {all:.3f} (all) {kept90:.4f} (kept 90%)".format(**r2["velocity"]),
-    ]
-    for title, prefix in (("pair energy", ""), ("self energy", "self_")):
-        yes = record[f"{prefix or 'pair_'}recovered"]
-        reason = record[f"{prefix}verdict"]["reason"]
+    for quantity, r2 in record["r2"].items():
+        rows.append(
+            f"  R²           {quantity} {r2['all']:.3f} (all) {r2['kept90']:.4f} (kept 90%)"
+        )
+    for title, prefix, yes in found:
         rows += [
-            f"  {title}  {record[f'{prefix}equation']}",
+            f"  {title:<12} {record[f'{prefix}equation']}",
             f"               complexity {record[f'{prefix}complexity']}, "
             f"MAE {record[f'{prefix}mae']:.3g}, engine {record['engine']}",
-            f"               {'recovered' if yes else 'not recovered'}: {reason}",
+            f"  verdict      {'recovered' if yes else 'not recovered'}: "
+            f"{record[f'{prefix}verdict']['reason']}",
         ]
     return "\n".join(rows)
 

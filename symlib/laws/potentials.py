@@ -17,17 +17,16 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from symlib.errors import InputError, UnknownChoice
+from symlib.choices import DIMENSIONS, known_law
+from symlib.errors import InputError
 
 SOFTENING = 0.01
-DIMENSIONS = (2, 3)
 
 
 class Body(NamedTuple):
@@ -276,13 +275,8 @@ def get_law(spec: "str | PairPotential") -> PairPotential:
         return spec
     if spec in LAWS:
         return LAWS[spec]
-    if ".py" not in spec:
-        raise UnknownChoice("law", spec, [*LAWS, "path/to/file.py:NAME"])
+    known_law(spec)
     path, _, name = spec.rpartition(":")
-    if not path.endswith(".py"):
-        raise InputError(f"law {spec!r}: write it as path/to/file.py:NAME")
-    if not Path(path).is_file():
-        raise InputError(f"law {spec!r}: there is no file {path}")
     module_spec = importlib.util.spec_from_file_location("symlib_user_law", path)
     assert module_spec and module_spec.loader  # as there are for a .py that is there
     module = importlib.util.module_from_spec(module_spec)

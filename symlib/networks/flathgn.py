@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
-from symlib.errors import InputError
+from symlib.choices import DIMENSIONS, known
 from symlib.networks.graph_network import HIDDEN, MessageRule, Perceptron, prediction_loss
 
 PAIR_PENALTY = 1e-2  # weight of mean |H_pair|, the weight that L1 has on messages
@@ -39,8 +39,7 @@ class FlatHGN(MessagePassing):
 
     def __init__(self, dim: int, hidden: int = HIDDEN):
         super().__init__(aggr="add")
-        if dim not in (2, 3):
-            raise InputError(f"dim: 2 or 3, got {dim}")
+        known("dim", dim, DIMENSIONS)
         self.features, self.outputs = 2 * dim + 2, dim
         self.rule = MessageRule("flathgn", 1, PAIR_PENALTY)
         # GELU: accelerations are derivatives, so kinks are not allowed.
@@ -64,13 +63,8 @@ class FlatHGN(MessagePassing):
         """H_pair(receiver, sender); torch_geometric's `_i` is the receiver."""
         return self.edge_model(torch.cat([z_i, z_j], dim=1))
 
-    def hamiltonian(self, z: Tensor, edge_index: Tensor) -> Tensor:
-        """H of all graphs together (eq. 1), a scalar."""
-        own, pair = self.energies(z, edge_index)
-        return own.to(z.dtype).sum() + pair.to(z.dtype).sum()
-
     def motion(self, x: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Hamilton's equations at states x, shape [nodes, 2 dim + 2].
+        """Hamilton's equations of all graphs' H (eq. 1) at states x, shape [nodes, 2 dim + 2].
 
         Returns:
             dx/dt and the acceleration dp/dt / m, each [nodes, dim], and H_pair [edges].

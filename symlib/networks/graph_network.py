@@ -17,8 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
-from symlib.choices import MESSAGE_MODELS
-from symlib.errors import InputError, UnknownChoice
+from symlib.choices import DIMENSIONS, known
 
 HIDDEN = 300
 MESSAGES = 100
@@ -96,8 +95,7 @@ def message_rule(model: str, dim: int) -> MessageRule:
         "l1": (MESSAGES, 1e-2),
         "kl": (MESSAGES, 1.0),
     }
-    if model not in rules:
-        raise UnknownChoice("model", model, MESSAGE_MODELS)
+    known("model", model, rules)
     return MessageRule(model, *rules[model])
 
 
@@ -210,8 +208,7 @@ def particle_network(model: str, dim: int, seed: int = 0) -> GraphNetwork:
         InputError: dim is neither 2 nor 3.
         UnknownChoice: no model of that name.
     """
-    if dim not in (2, 3):
-        raise InputError(f"dim: 2 or 3, got {dim}")
+    known("dim", dim, DIMENSIONS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return GraphNetwork(2 * dim + 2, dim, message_rule(model, dim))

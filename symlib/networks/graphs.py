@@ -7,7 +7,7 @@ an `edge_index` holds senders, row 1 receivers.
 
 import numpy as np
 import torch
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Data
 
 from symlib.errors import InputError
 
@@ -33,40 +33,36 @@ def complete_graph(bodies: int, graphs: int = 1) -> torch.Tensor:
     return (edges[:, None, :] + offsets[None, :, None]).reshape(2, -1)
 
 
-def snapshot_graphs(states, accelerations=None) -> Batch:
-    """Snapshots of a particle system as one torch_geometric batch of complete graphs.
+def snapshot_graphs(states, accelerations=None) -> Data:
+    """Snapshots of a particle system as complete graphs, side by side in one.
 
     Args:
         states: shape [snapshots, bodies, 2 dim + 2].
         accelerations: the targets, shape [snapshots, bodies, dim], or None.
 
     Returns:
-        A `Batch` with x [snapshots * bodies, 2 dim + 2] and, where given, y
+        A `Data` with x [snapshots * bodies, 2 dim + 2] and, where given, y
         [snapshots * bodies, dim], float32.
 
     Raises:
         InputError: shapes that do not fit together, or numbers that are not finite.
     """
-    x = _finite("states", states, 3)
-    bodies = x.shape[1]
-    y = None
+    x = _finite("states", states)
+    graphs = Data(x=x.flatten(0, 1), edge_index=complete_graph(x.shape[1], len(x)))
     if accelerations is not None:
-        y = _finite("accelerations", accelerations, 3)
+        y = _finite("accelerations", accelerations)
         if y.shape[:2] != x.shape[:2]:
             raise InputError(
                 f"accelerations: shape {tuple(y.shape)} does not fit states {tuple(x.shape)}"
             )
-    edges = complete_graph(bodies)
-    graphs = [
-        Data(x=x[k], edge_index=edges, **({} if y is None else {"y": y[k]})) for k in range(len(x))
-    ]
-    return Batch.from_data_list(graphs)
+        graphs.y = y.flatten(0, 1)
+    return graphs
 
 
-def _finite(name: str, values, ndim: int) -> torch.Tensor:
+def _finite(name: str, values) -> torch.Tensor:
     array = torch.as_tensor(np.array(values), dtype=torch.float32)
-    if array.ndim != ndim:
-        raise InputError(f"{name}: {ndim} axes are needed, got shape {tuple(array.shape)}")
+    if array.ndim != 3:
+        raise InputError(f"{name}: 3 axes are needed, got shape {tuple(array.shape)}")
     if len(array) == 0:
         raise InputError(f"{name}: no snapshots were given")
     bad = int((~torch.isfinite(array)).sum())

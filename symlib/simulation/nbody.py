@@ -17,8 +17,9 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from symlib.errors import InputError, UnknownChoice
-from symlib.laws.potentials import DIMENSIONS, PairPotential, get_law, total_energy
+from symlib.choices import DIMENSIONS, at_least, known
+from symlib.errors import InputError
+from symlib.laws.potentials import PairPotential, get_law, total_energy
 from symlib.simulation.integrator import integrate
 from symlib.simulation.trajectories import FAILED, Trajectories, open_folder, spent_on
 
@@ -30,16 +31,9 @@ MAX_STEPS = 100_000
 DTYPES = ("float64", "float32")
 
 
-def _whole(name: str, value, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"{name} must be a whole number, at least {least}; got {value!r}")
-    return int(value)
-
-
 def _check_sizes(dim, bodies, systems, seed):
-    if dim not in DIMENSIONS or isinstance(dim, bool):
-        raise InputError(f"dim must be 2 or 3, got {dim!r}")
-    return _whole("bodies", bodies, 2), _whole("systems", systems, 1), _whole("seed", seed, 0)
+    known("dim", dim, DIMENSIONS)
+    return at_least("bodies", bodies, 2), at_least("systems", systems, 1), at_least("seed", seed, 0)
 
 
 def initial_conditions(dim: int, bodies: int, systems: int, seed: int = 0) -> np.ndarray:
@@ -121,11 +115,10 @@ def simulate(
         initial = _check_initial(initial, dim)
         systems, bodies = initial.shape[:2]
     bodies, systems, seed = _check_sizes(dim, bodies, systems, seed)
-    steps, max_steps = _whole("steps", steps, 1), _whole("max_steps", max_steps, 1)
+    steps, max_steps = at_least("steps", steps, 1), at_least("max_steps", max_steps, 1)
     if not (isinstance(tolerance, (int, float)) and math.isfinite(tolerance) and tolerance > 0):
         raise InputError(f"tolerance must be a positive number, got {tolerance!r}")
-    if dtype not in DTYPES:
-        raise UnknownChoice("dtype", dtype, DTYPES)
+    known("dtype", dtype, DTYPES)
     request = {
         "law": law.name,
         "fingerprint": law.fingerprint(),

@@ -1,18 +1,18 @@
 """A training run on disk: weights, optimiser, step and history in one safetensors file.
 
-safetensors holds tensors and text, nothing that runs when it is read. The file is written
-under another name and then renamed, so it is whole or absent.
+safetensors holds tensors and text, nothing that runs when it is read.
 """
 
 import json
-import os
+from collections import defaultdict
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from symlib.errors import InputError
+from symlib.files import whole_file
 from symlib.networks.fresh import Network
 
 FORMAT = "symlib-checkpoint-1"
@@ -30,8 +30,6 @@ def architecture(network: Network) -> dict:
 
 def save_checkpoint(path: Path, network: Network, adam: torch.optim.Optimizer, facts: dict) -> None:
     """Write weights, optimiser state and `facts` (plain values: step, recipe, history ...)."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     state = adam.state_dict()
     tensors = {f"weight.{name}": value for name, value in network.state_dict().items()}
     for index, slots in state["state"].items():
@@ -43,16 +41,9 @@ def save_checkpoint(path: Path, network: Network, adam: torch.optim.Optimizer, f
         "groups": state["param_groups"],
         **facts,
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        save_file(
-            {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
-            temporary,
-            metadata={"symlib": json.dumps(head)},
-        )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    ours = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    with whole_file(path, mode="wb") as file:
+        file.write(save(ours, metadata={"symlib": json.dumps(head)}))
 
 
 def read_checkpoint(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
@@ -78,8 +69,13 @@ def read_checkpoint(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
     return head, tensors
 
 
-def load_weights(path: Path, network: Network) -> dict:
-    """Put a checkpoint's weights into `network`; returns the checkpoint's facts.
+def load_checkpoint(
+    path: Path, network: Network, adam: torch.optim.Optimizer | None = None
+) -> dict:
+    """Put a checkpoint's weights into `network` and its optimiser's state into `adam`.
+
+    Returns:
+        The checkpoint's facts.
 
     Raises:
         InputError: the file is damaged, or of another architecture (the message says how).
@@ -93,19 +89,15 @@ def load_weights(path: Path, network: Network) -> dict:
             if found.get(key) != expected[key]
         )
         raise InputError(f"checkpoint {path}: of another architecture ({differing})")
-    prefix = "weight."
-    network.load_state_dict(
-        {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-    )
-    return head
-
-
-def load_optimiser(path: Path, adam: torch.optim.Optimizer) -> None:
-    """Put a checkpoint's optimiser state into `adam`."""
-    head, tensors = read_checkpoint(path)
-    state: dict[int, dict] = {}
+    weights, state = {}, defaultdict[int, dict](dict)
     for name, value in tensors.items():
-        kind, index, slot = (*name.split("."), "", "")[:3]
-        if kind == "adam":
-            state.setdefault(int(index), {})[slot] = value
-    adam.load_state_dict({"state": state, "param_groups": head["groups"]})
+        kind, _, rest = name.partition(".")
+        if kind == "weight":
+            weights[rest] = value
+        else:
+            index, slot = rest.split(".")
+            state[int(index)][slot] = value
+    network.load_state_dict(weights)
+    if adam is not None:
+        adam.load_state_dict({"state": dict(state), "param_groups": head["groups"]})
+    return head

@@ -20,9 +20,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from symlib.choices import at_least
 from symlib.errors import InputError, NonFiniteLoss
 from symlib.networks.fresh import Network
-from symlib.training.checkpoints import load_optimiser, load_weights, save_checkpoint
+from symlib.training.checkpoints import load_checkpoint, save_checkpoint
 from symlib.training.recipes import Recipe, optimiser, use_bfloat16
 
 SPARSE = ("l1", "kl")  # the models whose messages are to become few
@@ -103,7 +104,8 @@ class Loop(ABC):
         """One optimisation step; returns L_v and L_e, NaN where the loss is not finite."""
         run = self.run
         rng = np.random.Generator(np.random.Philox(key=[run.seed, run.steps]))
-        self.bfloat16 = self.may_round and not run.recipe.exact(run.steps)
+        exact = run.steps >= run.recipe.float32_from * run.recipe.steps
+        self.bfloat16 = self.may_round and not exact
         tensors = self.batch(rng)
         adam.zero_grad()
         total, parts = self.loss(*tensors, torch.tensor(self.alpha(), device=self.place))
@@ -136,12 +138,6 @@ def device_of(device: str | None) -> torch.device:
     return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def check_threads(threads: int) -> None:
-    """Refuse a number of threads below one."""
-    if threads < 1:
-        raise InputError(f"threads: at least one is needed, got {threads!r}")
-
-
 def walk(
     loop_of: Callable[[Run], Loop],
     run: Run,
@@ -162,7 +158,13 @@ def walk(
         run: fresh.
         data: what tells the data set from others; a checkpoint of others is refused.
         label: what the progress bar says.
-        checkpoint, checkpoint_every, progress, threads, watch, watch_every: as `train` has them.
+        checkpoint: file to resume from where it exists and to save to; None saves nothing.
+        checkpoint_every: seconds between two saves.
+        progress: show loss, speed and time left.
+        threads: of one step's arithmetic on the CPU. The matrices are small, so a second
+            thread gains little on an idle machine and waits for its turn on a busy one.
+        watch: called as watch(step, network) every `watch_every` steps, to record what
+            training looks like from inside; training ends early where it returns True.
 
     Returns:
         The run, its network on the CPU in evaluation mode.
@@ -171,6 +173,7 @@ def walk(
         InputError: a checkpoint of another architecture, recipe, seed or data set.
         NonFiniteLoss: the loss became NaN or infinite; the last good checkpoint stays.
     """
+    at_least("threads", threads, 1)
     network, recipe = run.network, run.recipe
     place = next(network.parameters()).device
     adam, schedule = optimiser(network, recipe)
@@ -274,14 +277,13 @@ def _compiled(function):
 
 
 def _resume(path: Path, run: Run, adam, schedule, identity: dict) -> None:
-    facts = load_weights(path, run.network)
+    facts = load_checkpoint(path, run.network, adam)
     for key, value in identity.items():
         if facts.get(key) != value:
             raise InputError(
                 f"checkpoint {path}: written with another {key} ({facts.get(key)!r} instead of "
                 f"{value!r}); give another file name, or delete it to start afresh"
             )
-    load_optimiser(path, adam)
     # The schedule is a function of the step alone.
     schedule.last_epoch = facts["step"]
     run.steps = run.resumed_at = facts["step"]

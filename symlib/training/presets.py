@@ -4,19 +4,18 @@
 sizes, for a GPU.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
-from symlib.choices import FLATHGN, SMOKE
-from symlib.errors import UnknownChoice
+from symlib.choices import FLATHGN, SMOKE, known
 from symlib.training.recipes import FAST, Recipe, get_recipe
-from symlib.training.sparsity import SparseRecipe
 
-# What `fast` becomes for each kind of message (fields of `SparseRecipe`). L1: α₁ rises while the
+# What `fast` becomes for each kind of message (fields of `Recipe`). L1: α₁ rises while the
 # network learns to speak at all, then arrives from above, which silences superfluous messages
 # while they are still interchangeable. KL: at its full weight the penalty bends messages that are
 # rare and large, and where it costs more than they earn it ends them all. So α₁ comes from far
 # below and is full with the last step, when the law has long been spoken.
-SCHEDULES = {
+SCHEDULES: dict[str, dict[str, Any]] = {
     "l1": {
         "name": "sparse",
         "alpha_start": 100.0,
@@ -146,11 +145,10 @@ def get_preset(name: "str | Preset") -> Preset:
     """
     if isinstance(name, Preset):
         return name
-    if name not in PRESETS:
-        raise UnknownChoice("preset", name, PRESETS)
+    known("preset", name, PRESETS)
     return PRESETS[name]
 
 
-def sparse(recipe: Recipe, model: str) -> SparseRecipe:
+def sparse(recipe: Recipe, model: str) -> Recipe:
     """A recipe with the schedule of a kind of message, l1 or kl."""
-    return SparseRecipe(**{**recipe.to_dict(), **SCHEDULES[model]})
+    return replace(recipe, **SCHEDULES[model])

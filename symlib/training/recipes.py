@@ -20,7 +20,8 @@ from dataclasses import asdict, dataclass, fields, replace
 import torch
 from torch import nn
 
-from symlib.errors import InputError, UnknownChoice
+from symlib.choices import known
+from symlib.errors import InputError
 from symlib.networks.fresh import Network
 
 SHARES = ("warmup", "alpha_until", "calm_start", "calm_until", "turn_until", "float32_from")
@@ -45,6 +46,10 @@ class Recipe:
         alpha_by_loss: multiply that by the loss of the trivial predictor on the training data, so
             that the penalty weighs the same whatever the size of the accelerations.
         alpha_until: fraction of the steps after which α₁ has reached its final value.
+        alpha_rise: fraction of the steps during which α₁ rises geometrically from its final value
+            to the falling schedule of alpha_start and alpha_until, as a penalty that is large at
+            the very first step can end all messages before one has learned anything; 0 falls
+            from the start. A schedule that comes from below is left as it is.
         calm_start: share of the snapshots, those with the smallest accelerations, that batches
             are drawn from at first.
         calm_until: fraction of the steps after which they are drawn from all.
@@ -72,6 +77,7 @@ class Recipe:
     alpha_start: float = 1.0
     alpha_by_loss: bool = False
     alpha_until: float = 0.7
+    alpha_rise: float = 0.0
     calm_start: float = 1.0
     calm_until: float = 0.7
     turn_every: int = 0
@@ -88,17 +94,20 @@ class Recipe:
         for field in SHARES:
             if not 0 < getattr(self, field) <= 1:
                 raise InputError(f"recipe: {field} is a share, in (0, 1]")
-        for field in ("augmentation", "turn_every", "blind_until", "silence_below"):
+        for field in ("alpha_rise", "blind_until", "silence_below"):
+            if not 0 <= getattr(self, field) <= 1:
+                raise InputError(f"recipe: {field} is a share, in [0, 1]")
+        for field in ("augmentation", "turn_every"):
             if getattr(self, field) < 0:
                 raise InputError(f"recipe: {field} cannot be negative: {getattr(self, field)!r}")
-        if self.precision not in PRECISIONS:
-            raise UnknownChoice("precision", self.precision, PRECISIONS)
+        known("precision", self.precision, PRECISIONS)
 
     def alpha_factor(self, step: int, trivial_loss: float = 1.0) -> float:
         """What multiplies α₁ at a step: geometric to 1, from alpha_start or from it by the loss."""
         progress = min(1.0, step / (self.alpha_until * self.steps))
         start = self.alpha_start * (trivial_loss if self.alpha_by_loss else 1.0)
-        return start ** (1.0 - progress)
+        factor, rising = start ** (1.0 - progress), self.alpha_rise * self.steps
+        return factor ** (step / rising) if factor > 1 and step < rising else factor
 
     def calm_share(self, step: int) -> float:
         """The share of calmest snapshots in use at a step, rising linearly to all."""
@@ -113,10 +122,6 @@ class Recipe:
             and step % self.turn_every == 0
             and step < self.turn_until * self.steps
         )
-
-    def exact(self, step: int) -> bool:
-        """Whether matrix products of this step are to be in float32."""
-        return step >= self.float32_from * self.steps
 
     def to_dict(self) -> dict:
         """The recipe as plain values, for records and checkpoints."""
@@ -154,8 +159,7 @@ def get_recipe(name: str, **changes) -> Recipe:
         UnknownChoice: no recipe of that name.
         InputError: a field that does not exist or a value out of range.
     """
-    if name not in RECIPES:
-        raise UnknownChoice("recipe", name, RECIPES)
+    known("recipe", name, RECIPES)
     unknown = set(changes) - set(Recipe.__dataclass_fields__)
     if unknown:
         raise InputError(f"recipe: no field named {', '.join(sorted(unknown))}")

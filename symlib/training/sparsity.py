@@ -6,12 +6,9 @@ keeps. L1 alone shrinks a component and never ends it, as φᵛ can undo any shr
 weights: what has become small beside the largest is silenced for good.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from symlib.errors import InputError
 from symlib.networks.fresh import Network
 from symlib.networks.graph_network import GraphNetwork, MessageRule
 from symlib.training.recipes import Recipe, forget
@@ -19,34 +16,7 @@ from symlib.training.recipes import Recipe, forget
 ORDINARY = 0.9  # the share of messages by which components are judged, as in kept-90% fits
 
 
-@dataclass(frozen=True)
-class SparseRecipe(Recipe):
-    """A recipe whose α₁ may rise before it falls.
-
-    A penalty that is large at the very first step can end all messages before one has learned
-    anything, and what is silent stays silent.
-
-    Args:
-        alpha_rise: fraction of the steps during which α₁ rises geometrically from its final value
-            to the falling schedule that alpha_start and alpha_until describe; 0 falls from the
-            start. A schedule that comes from below is left as it is.
-    """
-
-    alpha_rise: float = 0.0
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not 0 <= self.alpha_rise <= 1:
-            raise InputError("recipe: alpha_rise is a share, in [0, 1]")
-
-    def alpha_factor(self, step: int, trivial_loss: float = 1.0) -> float:
-        """What multiplies α₁ at a step."""
-        factor = super().alpha_factor(step, trivial_loss)
-        rising = self.alpha_rise * self.steps
-        return factor ** (step / rising) if factor > 1 and step < rising else factor
-
-
-def sparsify_at(step: int, recipe, network: GraphNetwork, messages, adam) -> None:
+def sparsify_at(step: int, recipe: Recipe, network: GraphNetwork, messages, adam) -> None:
     """What a recipe does to messages at a step (in place); see `sparsify`.
 
     The share below which components are silenced rises from 0 to the recipe's `silence_below`
@@ -54,7 +24,7 @@ def sparsify_at(step: int, recipe, network: GraphNetwork, messages, adam) -> Non
 
     Args:
         step: of the training.
-        recipe: a `symlib.training.recipes.Recipe`.
+        recipe: which `silence_below` and `turn_until` are read from.
         network, messages, adam: as for `sparsify`.
     """
     share = min(1.0, step / (recipe.turn_until * recipe.steps))

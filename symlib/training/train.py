@@ -5,18 +5,15 @@
 One function, `train`; `symlib.training.loop` walks the steps.
 """
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import torch
 
 from symlib.choices import FLATHGN
 from symlib.errors import InputError
-from symlib.networks.fresh import Network, fresh_network
+from symlib.networks.fresh import fresh_network
 from symlib.networks.graph_network import WEIGHT_PENALTY, weight_penalty
 from symlib.networks.graphs import complete_graph
-from symlib.training.loop import Loop, Run, check_threads, device_of, walk
+from symlib.training.loop import Loop, Run, device_of, walk
 from symlib.training.recipes import Recipe, bear_invariant, stay_blind
 from symlib.training.sparsity import sparsify_at, stay_silent
 
@@ -28,13 +25,8 @@ def train(
     recipe: Recipe,
     *,
     seed: int = 0,
-    checkpoint: "str | Path | None" = None,
-    checkpoint_every: float = 30.0,
-    progress: bool = True,
     device: str | None = None,
-    threads: int = 1,
-    watch: Callable[[int, Network], bool | None] | None = None,
-    watch_every: int = 100,
+    **options,
 ) -> Run:
     """Train a network to predict the accelerations of all bodies.
 
@@ -44,14 +36,8 @@ def train(
         accelerations: shape [snapshots, bodies, dim], dimensionless.
         recipe: steps, batch, schedule (see `symlib.training.recipes`).
         seed: decides weights, batches, augmentation and noise.
-        checkpoint: file to resume from where it exists and to save to; None saves nothing.
-        checkpoint_every: seconds between two saves.
-        progress: show loss, speed and time left.
         device: "cpu", "cuda", or None for the GPU where there is one.
-        threads: of one step's arithmetic on the CPU. The matrices are small, so a second
-            thread gains little on an idle machine and waits for its turn on a busy one.
-        watch: called as watch(step, network) every `watch_every` steps, to record what
-            training looks like from inside; training ends early where it returns True.
+        **options: checkpoint, progress, watch and the like, of `symlib.training.loop.walk`.
 
     Returns:
         A `Run`.
@@ -61,7 +47,6 @@ def train(
             architecture, recipe, seed or data set.
         NonFiniteLoss: the loss became NaN or infinite; the last good checkpoint stays.
     """
-    check_threads(threads)
     inputs, targets = _tensors(states, accelerations)
     if model == FLATHGN:
         _check_masses(inputs)
@@ -74,12 +59,7 @@ def train(
         Run(network.to(place), recipe, seed),
         _fingerprint(inputs, targets),
         label=f"train {model}",
-        checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
-        progress=progress,
-        threads=threads,
-        watch=watch,
-        watch_every=watch_every,
+        **options,
     )
 
 

@@ -40,6 +40,8 @@ def test_true_energies_are_recorded_as_the_truth(law, dim):
     assert read.pair.shape == (180,) and read.own.shape == (120,)
     np.testing.assert_allclose(read.pair, read.potential, rtol=2e-3, atol=2e-3)
     np.testing.assert_allclose(read.pair_force, read.force, rtol=2e-2, atol=2e-3)
+    unknown = record_energies(truth(law, dim), None, states)
+    assert unknown.force is None and np.array_equal(unknown.pair, read.pair)
     mass, p = read.own_inputs[:, 0], read.own_inputs[:, -1]
     np.testing.assert_allclose(read.own, p**2 / (2 * mass), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(read.own_velocity, read.velocity, rtol=1e-4, atol=1e-5)

@@ -24,7 +24,7 @@ def test_complete_graphs_join_everyone_within_a_graph_and_no_one_across(bodies, 
 def test_snapshots_become_one_batch():
     states, accelerations = random_snapshots(count=5, bodies=3)
     batch = snapshot_graphs(states, accelerations)
-    assert batch.num_graphs == 5 and batch.x.shape == (15, 6) and batch.y.shape == (15, 2)
+    assert batch.x.shape == (15, 6) and batch.y.shape == (15, 2)
     assert torch.equal(batch.edge_index, complete_graph(3, 5))
 
 

@@ -172,7 +172,7 @@ def test_a_potential_that_is_nan_somewhere_fails_only_there():
     ("arguments", "words"),
     [
         ({"bodies": 2.5}, "bodies"),
-        ({"dim": 4}, "dim must be 2 or 3"),
+        ({"dim": 4}, "unknown dim 4: choose one of 2, 3"),
         ({"systems": 0}, "systems"),
         ({"steps": True}, "steps"),
         ({"seed": -1}, "seed"),

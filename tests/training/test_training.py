@@ -18,7 +18,7 @@ from symlib.laws.potentials import LAWS
 from symlib.messages.recording import prediction_losses, record_messages
 from symlib.networks.graph_network import particle_network
 from symlib.networks.graphs import snapshot_graphs
-from symlib.training.checkpoints import load_weights, read_checkpoint
+from symlib.training.checkpoints import load_checkpoint, read_checkpoint, save_checkpoint
 from symlib.training.presets import sparse
 from symlib.training.recipes import Recipe, bear_invariant, get_recipe, optimiser
 from symlib.training.sparsity import ordinary, sparsify, speaking, turn_to_principal_axes
@@ -269,7 +269,7 @@ def test_a_loss_that_breaks_stops_training_and_keeps_the_last_good_checkpoint(tm
             watch=poison, watch_every=1,
         )  # fmt: skip
     network = particle_network("bottleneck", 2)
-    assert load_weights(path, network)["step"] <= 10
+    assert load_checkpoint(path, network)["step"] <= 10
     assert all(torch.isfinite(weight).all() for weight in network.parameters())
 
 
@@ -296,6 +296,22 @@ def test_checkpoints_that_do_not_fit_are_refused_and_kept(tmp_path):
         read_checkpoint(path)
     with pytest.raises(InputError, match="no such file"):
         read_checkpoint(tmp_path / "absent")
+
+
+def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "run.safetensors"
+    network = particle_network("bottleneck", 2)
+    adam, _ = optimiser(network, PLAIN)
+    save_checkpoint(path, network, adam, {"step": 1})
+    kept = path.read_bytes()
+
+    def fail(*arguments):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("symlib.files.os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_checkpoint(path, network, adam, {"step": 2})
+    assert path.read_bytes() == kept and list(tmp_path.iterdir()) == [path]
 
 
 def test_without_a_compiler_training_runs_eagerly_with_one_notice(monkeypatch):

@@ -56,14 +56,6 @@ def normalise(expr: sp.Expr) -> sp.Expr:
     return expr
 
 
-def _leading(total: sp.Add) -> sp.Expr:
-    """The coefficient by which a sum is divided: of its first term that has a variable."""
-    for term in total.args:
-        if not term.is_number:
-            return term.as_coeff_Mul()[0]
-    return sp.Integer(1)
-
-
 def _divide(total: sp.Add, leading: sp.Expr) -> sp.Expr:
     """The sum over a number; x / x is 1, which as 1.0 would count as a constant."""
     terms = []
@@ -81,7 +73,9 @@ def _one_scale(product: sp.Mul) -> sp.Expr:
     others = sp.Mul(*[factor for factor in product.args if not factor.is_Add])
     units = []
     for total in sums:
-        leading = _leading(total)
+        # Of the first term that has a variable.
+        found = (term.as_coeff_Mul()[0] for term in total.args if not term.is_number)
+        leading = next(found, sp.Integer(1))
         others *= leading
         units.append(_divide(total, leading))
     scale, others = others.as_coeff_Mul()
@@ -127,12 +121,8 @@ def _factors(term) -> tuple[sp.Expr, dict]:
     return coefficient, out
 
 
-def gather(terms: list[sp.Expr]) -> sp.Expr:
-    """Sum of the terms, common factors taken out one after another, the dearest first."""
-    return _gather([_factors(term) for term in terms])
-
-
 def _gather(terms: list[tuple[sp.Expr, dict]]) -> sp.Expr:
+    """Sum of the terms, common factors taken out one after another, the dearest first."""
     # Exponents are kept apart from sympy, which writes abs(x)^2 as x^2: taking that out of
     # abs(x)^3 would never end.
     choices = defaultdict(list)
@@ -205,6 +195,6 @@ def simplify_equation(expr: sp.Expr) -> sp.Expr:
         forms.append(sp.Piecewise(*[(simplify_equation(v), c) for v, c in tidy.args]))
     elif _terms_after_expansion(tidy) <= _MAX_TERMS:
         terms = expanded(tidy)
-        forms += [sp.Add(*terms), gather(terms)]
+        forms += [sp.Add(*terms), _gather([_factors(term) for term in terms])]
     usable = [form for form in forms if not form.has(sp.nan, sp.zoo, sp.oo, -sp.oo)]
     return min(usable or [expr], key=complexity)

@@ -6,7 +6,8 @@ Counts, not seconds: the same seed gives the same equation on any machine.
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from symlib.errors import InputError, UnknownChoice
+from symlib.choices import at_least, known
+from symlib.errors import UnknownChoice
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,8 @@ class Budget:
 
     def __post_init__(self):
         for field in fields(self):
-            value = getattr(self, field.name)
             least = 0 if field.name == "rounds" else 1
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(
-                    f"budget: {field.name} must be a whole number >= {least}, got {value!r}"
-                )
+            at_least(f"budget: {field.name}", getattr(self, field.name), least)
 
 
 BUDGETS = {
@@ -57,10 +54,8 @@ def get_budget(budget: "str | Budget | Mapping[str, int]") -> Budget:
     if isinstance(budget, Budget):
         return budget
     if isinstance(budget, Mapping):
-        known = [field.name for field in fields(Budget)]
         for name in budget:
-            if name not in known:
-                raise UnknownChoice("budget setting", name, known)
+            known("budget setting", name, [field.name for field in fields(Budget)])
         return Budget(**budget)
     if not isinstance(budget, str) or budget not in BUDGETS:
         raise UnknownChoice("budget", budget, [*BUDGETS, "a Budget", "a mapping of its numbers"])

@@ -13,8 +13,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from symlib.choices import ENGINES
-from symlib.errors import MissingEngine, UnknownChoice
+from symlib.choices import ENGINES, known
+from symlib.errors import MissingEngine
 
 INSTALL_JULIA = f'{Path(sys.executable).name} -c "import pysr"'
 
@@ -67,8 +67,7 @@ def choose_engine(engine: str, *, say: bool = True) -> str:
         UnknownChoice: another name.
         MissingEngine: an engine that this machine cannot run, with how to install it.
     """
-    if engine not in ("auto", *ENGINES):
-        raise UnknownChoice("engine", engine, ["auto", *ENGINES])
+    known("engine", engine, ("auto", *ENGINES))
     julia, chosen = find_julia(), engine
     if engine == "auto":
         chosen = "pysr" if julia and find_spec("pysr") else "operon"

@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import sympy as sp
 
-from symlib.errors import InputError
-from symlib.laws.potentials import DIMENSIONS, PairPotential, get_law
+from symlib.choices import DIMENSIONS, known
+from symlib.laws.potentials import PairPotential, get_law
 from symlib.laws.variables import pair_names
 from symlib.symbolic.algebra.expressions import Form, form_of, symbol
 from symlib.symbolic.algebra.parsing import equation_text, parse_equation
@@ -79,8 +79,7 @@ def read_equation(equation, variables: Callable[[int], tuple[str, ...]], dim: in
         InputError: another type, text that cannot be read, an unknown variable, or a dimension
             other than 2 or 3.
     """
-    if dim not in DIMENSIONS:
-        raise InputError(f"dim: expected 2 or 3, got {dim!r}")
+    known("dim", dim, DIMENSIONS)
     if not isinstance(equation, sp.Basic) and callable(getattr(equation, "sympy", None)):
         equation = equation.sympy()
     if isinstance(equation, sp.Expr):

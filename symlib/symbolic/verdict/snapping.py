@@ -49,11 +49,6 @@ def span_fit(values, basis, weight, offset: bool = True):
     return coefficients
 
 
-def _outside(values, span):
-    """The part of each column that the orthonormal columns of `span` do not reach."""
-    return values - span @ (span.T @ values)
-
-
 def snap(
     run: Callable[[np.ndarray], np.ndarray],
     start: np.ndarray,
@@ -85,7 +80,7 @@ def snap(
         values = run(constants) * weight
         if not np.all(np.abs(values) < LARGEST):
             return None
-        return _outside(values, span), force_span.T @ values
+        return values - span @ (span.T @ values), force_span.T @ values
 
     def relative(found):
         if found is None:

@@ -136,7 +136,7 @@ def test_the_recipe_table_has_every_number_of_every_model():
     for name in preset.recipe.to_dict():
         assert (f"`{name}`" in text) == (name != "name")
     assert row(text, "`alpha_start`")[1:] == ["1", "1", "100", "0.001", "1"]
-    assert row(text, "`alpha_rise`")[1:] == ["–", "–", "0.2", "0", "–"]
+    assert row(text, "`alpha_rise`")[1:] == ["0", "0", "0.2", "0", "0"]
     changed = replace(preset, recipe=replace(preset.recipe, batch=77))
     assert "77" in training.recipe_table(changed)
 
