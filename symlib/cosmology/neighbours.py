@@ -16,6 +16,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
 from scipy.spatial import cKDTree
 from scipy.special import expit
 
@@ -66,67 +67,53 @@ def neighbours(catalogue: Catalogue, radius: float = LINKING) -> Pairs:
     return Pairs(receivers, senders, apart - box * np.round(apart / box))
 
 
-class PairSums:
-    """The two sums over neighbours, pair by pair: exact, and slow where there are millions.
+class Sums:
+    """The two sums over neighbours: of each pair, exact, or of each shell of distance, fast.
+
+    A sum is a matrix of weights times a kernel of the distance. A sum asked for again is
+    remembered, for a fit moves one constant at a time.
 
     Args:
-        receivers: of the pairs, shape [pairs].
-        distances: shape [pairs], Mpc/h.
-        quantities: name -> what a neighbour counts for, shape [pairs].
-        halos: how many there are.
+        distances: of the matrices' columns, Mpc/h.
+        weights: what a neighbour counts for -> how much of it each halo has at each distance,
+            [halos, distances].
     """
 
-    def __init__(self, receivers: np.ndarray, distances: np.ndarray, quantities: dict, halos: int):
-        self.halos = halos
-        self._receivers, self._distances, self._quantities = receivers, distances, quantities
+    def __init__(self, distances: np.ndarray, weights: dict):
+        self.distances, self.weights = distances, weights
         with np.errstate(divide="ignore"):
-            self._log_distances = np.log(distances)
-
-    def hard(self, quantity: str, radius: float) -> np.ndarray:
-        """Σ_{|r_ij| < radius} q_ij, shape [halos]; radius in Mpc/h."""
-        return self._sum(quantity, self._distances < radius)
-
-    def soft(self, quantity: str, radius: float, exponent: float) -> np.ndarray:
-        """Σ_j q_ij / (1 + (|r_ij| / radius)^exponent), shape [halos]; radius in Mpc/h."""
-        return self._sum(quantity, soft_tophat(self._log_distances, np.log(radius), exponent))
-
-    def _sum(self, quantity: str, kernel: np.ndarray) -> np.ndarray:
-        values = kernel * self._quantities[quantity]
-        return np.bincount(self._receivers, values, minlength=self.halos)
-
-    @functools.cached_property
-    def table(self) -> "TabulatedSums":
-        """The same sums from a table, a hundred times faster, for fitting."""
-        place = self._distances / STEP
-        left = place.astype(np.int64)
-        share, shells = place - left, left.max() + 2
-        cells = self._receivers * shells + left
-        tables = {}
-        for name, values in self._quantities.items():
-            total = np.zeros(self.halos * shells)
-            for shift, part in ((0, 1 - share), (1, share)):
-                total += np.bincount(cells + shift, part * values, minlength=len(total))
-            tables[name] = total.reshape(self.halos, shells)
-        return TabulatedSums(self, STEP * np.arange(shells), tables)
-
-
-class TabulatedSums:
-    """The sums of `PairSums` by a table: how much of q lies about each of some distances.
-
-    A pair is shared between the two nearest distances, so the kernel is interpolated linearly;
-    with a step of 0.25 Mpc/h the sums are right to a few parts in 10⁴. A sum asked for again is
-    remembered, for a fit moves one constant at a time.
-    """
-
-    def __init__(self, exact: PairSums, radii: np.ndarray, tables: dict[str, np.ndarray]):
-        with np.errstate(divide="ignore"):
-            self._log_radii = np.log(radii)
-        self._tables = tables
-        self.hard = functools.lru_cache(maxsize=8)(exact.hard)
+            self._logs = np.log(distances)
+        self.hard = functools.lru_cache(maxsize=8)(self._hard)
         self.soft = functools.lru_cache(maxsize=8)(self._soft)
 
+    def _hard(self, quantity: str, radius: float) -> np.ndarray:
+        """Σ_{|r_ij| < radius} q_ij, shape [halos]; radius in Mpc/h."""
+        return self.weights[quantity] @ (self.distances < radius).astype(float)
+
     def _soft(self, quantity: str, radius: float, exponent: float) -> np.ndarray:
-        return self._tables[quantity] @ soft_tophat(self._log_radii, np.log(radius), exponent)
+        """Σ_j q_ij / (1 + (|r_ij| / radius)^exponent), shape [halos]; radius in Mpc/h."""
+        return self.weights[quantity] @ soft_tophat(self._logs, np.log(radius), exponent)
+
+    @functools.cached_property
+    def table(self) -> "Sums":
+        """The same sums, a hundred times faster: each pair is shared between two of few distances.
+
+        Which interpolates the soft kernel linearly; with a step of 0.25 Mpc/h the sums are right
+        to a few parts in 10⁴. The hard one stays exact.
+        """
+        place = self.distances / STEP
+        left = place.astype(np.int64)
+        shells = left.max() + 2
+        weights = {}
+        for name, pairs in self.weights.items():
+            halos = np.repeat(np.arange(pairs.shape[0]), np.diff(pairs.indptr))
+            weights[name] = sum(
+                coo_array((part * pairs.data, (halos, shell)), (pairs.shape[0], shells)).toarray()
+                for shell, part in ((left, 1 - place + left), (left + 1, place - left))
+            )
+        found = Sums(STEP * np.arange(shells), weights)
+        found.hard = self.hard
+        return found
 
 
 def soft_tophat(log_distance, log_radius: float, exponent: float) -> np.ndarray:
@@ -139,8 +126,8 @@ class Features:
     """What Table 6's formulas know of each halo, and what they are to predict.
 
     masses: shape [halos], 10¹⁴ h⁻¹ M☉. speeds: |v_i|, [halos], 100 km/s. delta: [halos],
-    dimensionless. positions: [halos, 3], Mpc/h, in a periodic box of side `box`. sums: a
-    `PairSums` or a `TabulatedSums`, of the quantities count, mass and speed.
+    dimensionless. positions: [halos, 3], Mpc/h, in a periodic box of side `box`. sums: over
+    neighbours, of the quantities count, mass and speed.
     """
 
     masses: np.ndarray
@@ -148,7 +135,7 @@ class Features:
     delta: np.ndarray
     positions: np.ndarray
     box: float
-    sums: PairSums | TabulatedSums
+    sums: Sums
 
     def __len__(self) -> int:
         return len(self.masses)
@@ -169,12 +156,18 @@ def features(catalogue: Catalogue) -> Features:
         "mass": masses[pairs.senders],
         "speed": np.linalg.norm(relative, axis=1),
     }
-    distances = np.linalg.norm(pairs.separations, axis=1)
+    # A row for each halo, a column for each pair.
+    columns = np.arange(len(relative))
+    starts = np.searchsorted(pairs.receivers, np.arange(len(catalogue) + 1))
+    weights = {
+        name: csr_array((values, columns, starts), shape=(len(catalogue), len(columns)))
+        for name, values in quantities.items()
+    }
     return Features(
         masses,
         np.linalg.norm(velocities, axis=1),
         catalogue.delta.astype(np.float64),
         catalogue.positions,
         catalogue.box,
-        PairSums(pairs.receivers, distances, quantities, len(catalogue)),
+        Sums(np.linalg.norm(pairs.separations, axis=1), weights),
     )

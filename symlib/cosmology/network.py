@@ -22,8 +22,9 @@ from scipy.stats import ortho_group
 from torch import Tensor
 from torch.nn.functional import pad
 from torch_geometric.data import Data
+from torch_geometric.utils import degree
 
-from symlib.cosmology.halo_graphs import Neighbourhoods
+from symlib.cosmology.halo_graphs import surroundings
 from symlib.errors import InputError
 from symlib.networks.graph_network import (
     WEIGHT_PENALTY,
@@ -59,16 +60,7 @@ class HaloNetwork(GraphNetwork):
     def forward(
         self, received: Tensor, sent: Tensor, apart: Tensor, receiver: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Predict δ of some halos; units are those of `halo_graphs`.
-
-        Args:
-            received: the halos' velocity and mass, shape [halos, 4]; sent: the sender's, of each
-                edge, [edges, 4]; apart: separations, [edges, 3]; receiver: rows of `received`,
-                [edges].
-
-        Returns:
-            δ̂ [halos, 1] and the messages [edges, components].
-        """
+        """δ̂ [halos, 1] and the messages [edges, components], from what `surroundings` gives."""
         raw = self.messages(received, sent, apart, receiver)
         pooled = raw.new_zeros(len(received), raw.shape[1]).index_add(0, receiver, raw)
         return self.node_model(torch.cat([received, pooled], dim=1)), raw
@@ -86,12 +78,11 @@ def halo_network(hidden: int = HIDDEN, seed: int = 0, neighbours: float = 1.0) -
         neighbours: a typical number of senders; φᵉ starts that much quieter, so that the first
             sums are of order one.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         network = HaloNetwork(hidden)
-    with torch.no_grad():
-        network.edge_model[-1].weight /= neighbours
-        network.edge_model[-1].bias /= neighbours
+        for weight in network.edge_model[-1].parameters():
+            weight /= neighbours
     return network
 
 
@@ -132,10 +123,11 @@ def train_halos(
         raise InputError(f"rows: {len(rows)} halos, fewer than a batch of {recipe.batch}")
     place = device_of(device)
     network = halo_network(hidden, seed, graph.num_edges / graph.num_nodes).to(place)
+    sums = [float(t.double().sum()) for t in (graph.x, graph.edge_attr.abs(), graph.y[rows])]
     return walk(
         lambda run: _Loop(run, graph, rows, place),
         Run(network, recipe, seed),
-        _fingerprint(graph, rows),
+        [graph.num_nodes, graph.num_edges, len(rows), *sums],
         label="train halos",
         **options,
     )
@@ -146,8 +138,8 @@ class _Loop(Loop):
 
     def __init__(self, run: Run, graph: Data, rows: Tensor, place):
         super().__init__(run, place)
-        self.rows, self.hoods = rows, Neighbourhoods.of(graph)
-        degrees = self.hoods.degrees(rows).double()
+        self.rows, self.graph = rows, graph
+        degrees = degree(graph.edge_index[1], graph.num_nodes, torch.float64)[rows]
         # Nearly every batch fits; the next larger shape takes the rest.
         usual = run.recipe.batch * degrees.mean() + 2.5 * run.recipe.batch**0.5 * degrees.std()
         self.room = _up(int(usual), _ROUND)
@@ -161,33 +153,30 @@ class _Loop(Loop):
         total = prediction + alpha * messages + WEIGHT_PENALTY * weight_penalty(network)
         return total, torch.stack([prediction.detach(), messages.detach()])
 
-    def batch(self, rng) -> tuple[Tensor, ...]:
+    def batch(self, rng) -> list[Tensor]:
         chosen = rng.choice(len(self.rows), self.run.recipe.batch, replace=False)
-        tensors = self._padded(self.rows[torch.from_numpy(chosen)], rng)
-        return tuple(tensor.to(self.place) for tensor in tensors)
-
-    def _padded(self, centres: Tensor, rng) -> tuple[Tensor, ...]:
-        received, sent, apart, receiver = self.hoods.inputs(centres)
+        centres = self.rows[torch.from_numpy(chosen)]
+        received, sent, apart, receiver = surroundings(self.graph, centres)
         count = len(receiver)
         room = self.room if count <= self.room else _up(count, 8 * _ROUND)
         turns = torch.from_numpy(ortho_group.rvs(3, len(centres), rng)).float()
         each, spare = turns[receiver], (0, 0, 0, room - count)
-        # One more receiver, the last, collects what padding sends.
-        return (
+        tensors = (
+            # One more receiver, the last, collects what padding sends.
             pad(_turned(received, turns), (0, 0, 0, 1)),
             pad(_turned(sent, each), spare),
             pad(_turned(apart, each), spare),
             pad(receiver, spare[2:], value=len(centres)),
             (torch.arange(room) < count).float(),
-            self.hoods.graph.y[centres],
+            self.graph.y[centres],
         )
+        return [tensor.to(self.place) for tensor in tensors]
 
     def turn(self, adam) -> None:
         """Turn messages to their principal axes and silence those that say next to nothing."""
-        network = self.run.network
-        some = self.hoods.inputs(self.rows[:: max(1, len(self.rows) // TURN_CENTRES)])
-        some = [tensor.to(self.place) for tensor in some]
-        sparsify(network, lambda: network.messages(*some), adam, SILENT)
+        network, some = self.run.network, self.rows[:: max(1, len(self.rows) // TURN_CENTRES)]
+        inputs = [tensor.to(self.place) for tensor in surroundings(self.graph, some)]
+        sparsify(network, lambda: network.messages(*inputs), adam, SILENT)
 
     def remarks(self) -> dict:
         return {"components": speaking(self.run.network)}
@@ -200,8 +189,3 @@ def _turned(x: Tensor, turns: Tensor) -> Tensor:
 
 def _up(count: int, to: int) -> int:
     return -(-max(count, 1) // to) * to
-
-
-def _fingerprint(graph: Data, rows: Tensor) -> list:
-    sums = [float(t.double().sum()) for t in (graph.x, graph.edge_attr.abs(), graph.y[rows])]
-    return [graph.num_nodes, graph.num_edges, len(rows), *sums]

@@ -22,10 +22,9 @@ from symlib.cosmology.composition import (
     PAIR_NAMES,
     Composed,
     PairTable,
-    compose,
     refit_composed,
 )
-from symlib.cosmology.halo_graphs import LENGTH, Neighbourhoods
+from symlib.cosmology.halo_graphs import LENGTH, edges_into, surroundings
 from symlib.cosmology.neighbours import LINKING
 from symlib.cosmology.network import HaloNetwork
 from symlib.errors import InputError
@@ -37,6 +36,7 @@ TRY_HALOS = 800  # to compare equations of φᵉ by, and as many to fit them
 LEAST_SCORE, LEAST_NODE_SCORE = 0.004, 0.02  # drop of log(MAE) per unit of complexity
 WITHIN = 1.02
 _SHELLS = 50  # of separation, from which edges are drawn in equal numbers
+_LEAST_EDGES = 10  # that make a quartile
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Survey:
     pooled: np.ndarray
     predicted: np.ndarray
 
-    def dominance(self, rank: int = 10) -> float:
-        """The largest standard deviation over the one of this rank; infinite if that is 0."""
-        below = self.spread[rank - 1]
-        return float(self.spread[0] / below) if below > 0 else float("inf")
+    def dominance(self) -> float:
+        """The largest standard deviation over the tenth; infinite if that is 0."""
+        first, tenth = self.spread[[0, 9]]
+        return float(first / tenth) if tenth > 0 else float("inf")
 
     def error(self, graph: Data, rows) -> float:
         """Mean |δ − δ̂| over some halos."""
@@ -71,16 +71,16 @@ def survey(network: HaloNetwork, graph: Data, centres: int = 128) -> Survey:
     Raises:
         InputError: every message component is constant, so training failed.
     """
-    hoods, everyone = Neighbourhoods.of(graph), torch.arange(graph.num_nodes)
+    everyone = torch.arange(graph.num_nodes)
     # Silenced components are zero on every edge.
     speaking = torch.where((network.edge_model[-1].weight != 0).any(dim=1))[0]
     sums = torch.zeros(3, len(speaking), dtype=torch.float64)
     predicted, message = [], []
     with torch.no_grad():
         some = everyone[:: max(1, graph.num_nodes // 512)]
-        top = int(network.messages(*hoods.inputs(some)).std(dim=0).argmax())
+        top = int(network.messages(*surroundings(graph, some)).std(dim=0).argmax())
         for part in torch.split(everyone, centres):
-            found, raw = network(*hoods.inputs(part))
+            found, raw = network(*surroundings(graph, part))
             predicted.append(found[:, 0].double())
             message.append(raw[:, top].double())
             raw = raw[:, speaking].double()
@@ -106,16 +106,16 @@ def kernel(seen: Survey, graph: Data, shells: int = 25, classes: int = 3) -> pd.
     """
     r = graph.edge_attr.norm(dim=1).double().numpy() * LENGTH
     mass = graph.x[graph.edge_index[0], 3].double().numpy()
-    limits = (
-        np.quantile(mass, np.linspace(0, 1, classes + 1)),
-        np.linspace(0, max(LINKING, r.max()), shells + 1),
-    )
+    limits = np.linspace(0, max(LINKING, r.max()), shells + 1)
     groups = []
-    for values, edges in zip((mass, r), limits, strict=True):
+    for values, edges in (
+        (mass, np.quantile(mass, np.linspace(0, 1, classes + 1))),
+        (r, limits),
+    ):
         edges[-1] = np.nextafter(edges[-1], np.inf)
         groups.append(pd.cut(values, edges, right=False, duplicates="drop"))
     found = pd.Series(seen.message).groupby(groups, observed=False)
-    return found.quantile([0.25, 0.5, 0.75]).unstack().where(found.size() >= 10)
+    return found.quantile([0.25, 0.5, 0.75]).unstack().where(found.size() >= _LEAST_EDGES)
 
 
 def half_radius(found: pd.DataFrame) -> float:
@@ -185,12 +185,10 @@ def read_equations(
         InputError, MissingEngine: as `symlib.symbolic.regress`.
     """
     rng = np.random.default_rng(seed)
-    rows = np.asarray(rows)
     options = dict(engine=engine, seed=seed, budget=budget, progress=progress)
-    hoods = Neighbourhoods.of(graph)
     some = np.sort(rng.permutation(rows)[:EXAMPLES])
     table = PairTable.of(graph, some)
-    message = seen.message[hoods.edges_of(torch.from_numpy(some)).numpy()]
+    message = seen.message[edges_into(graph, torch.from_numpy(some))[0]]
     chosen = _evenly(table.pairs[:, PAIR_NAMES.index("r")], EXAMPLES, rng)
     edge = symbolic.regress(table.pairs[chosen], message[chosen], list(PAIR_NAMES), **options)
     inputs = np.column_stack([seen.pooled[some], table.nodes])
@@ -208,16 +206,16 @@ def _choose(edge, node, graph: Data, rows) -> tuple[list[dict], Composed, Compos
     every worthwhile one of φᵛ.
     """
     part = min(TRY_HALOS, len(rows) // 2)
-    fit, aside = (PairTable.of(graph, rows[k * part : (k + 1) * part]) for k in (0, 1))
-    delta = [graph.y[rows[k * part : (k + 1) * part], 0].numpy() for k in (0, 1)]
+    parts = rows[:part], rows[part : 2 * part]
+    fit, aside = ((PairTable.of(graph, some), graph.y[some, 0].numpy()) for some in parts)
     tried, formulas = [], []
 
     def attempt(of_edge: int, of_node: int) -> None:
-        found = compose(edge.sympy(of_edge), node.sympy(of_node))
-        quick = refit_composed(found, fit, delta[0], moves=200)
+        found = Composed(edge.sympy(of_edge), node.sympy(of_node))
+        quick = refit_composed(found, *fit, moves=200)
         levels = [int(q.equations_["complexity"][k]) for q, k in ((edge, of_edge), (node, of_node))]
-        error = quick.error(aside, delta[1])
-        tried.append({"edge": of_edge, "node": of_node, "complexity": sum(levels), "error": error})
+        row = {"edge": of_edge, "node": of_node, "complexity": sum(levels)}
+        tried.append({**row, "error": quick.error(*aside)})
         formulas.append((found, quick))
 
     def best() -> int:
@@ -239,10 +237,8 @@ def _choose(edge, node, graph: Data, rows) -> tuple[list[dict], Composed, Compos
 
 def _worthwhile(found, least: float) -> list[int]:
     """Rows of a front whose equations vary, and fit notably better than simpler ones."""
-    scores = found.equations_["score"]
-    return [
-        k for k in range(len(scores)) if found.sympy(k).free_symbols and scores.iloc[k] >= least
-    ]
+    good = np.flatnonzero(found.equations_["score"] >= least)
+    return [int(k) for k in good if found.sympy(k).free_symbols]
 
 
 def _evenly(r: np.ndarray, count: int, rng) -> np.ndarray:
