@@ -51,6 +51,6 @@ def universe(
 ) -> Catalogue:
     """Halos thrown at random, whose δ is a sum of neighbours' masses within a radius."""
     catalogue = random_halos(count, box, seed)
-    pairs = neighbours(catalogue, radius)
-    around = np.bincount(pairs.receivers, catalogue.masses[pairs.senders] / 1e14, count)
+    receivers, senders, _ = neighbours(catalogue, radius)
+    around = np.bincount(receivers, catalogue.masses[senders] / 1e14, count)
     return dataclasses.replace(catalogue, delta=around - 0.5)

@@ -76,35 +76,30 @@ class Catalogue:
     def __post_init__(self):
         for name in ("box", "particle_mass"):
             value = getattr(self, name)
-            _require(
-                isinstance(value, int | float) and 0 < value < np.inf,
-                f"{name}: a positive number, got {value!r}",
-            )
+            if not (isinstance(value, int | float) and 0 < value < np.inf):
+                raise InputError(f"{name}: a positive number, got {value!r}")
         count = np.size(self.masses)
-        _require(count > 0, "masses: no halos at all; use more particles or a larger box")
+        if count == 0:
+            raise InputError("masses: no halos at all; use more particles or a larger box")
         for name in COLUMNS:
             wanted = (count, 3) if name in ("positions", "velocities") else (count,)
             object.__setattr__(self, name, _numbers(name, getattr(self, name), wanted))
         check_inside("positions", self.positions, self.box)
         least, total = self.masses.min(), self.masses.sum(dtype=np.float64)
-        _require(
-            least >= 0.999 * self.particle_mass,
-            f"masses: the smallest, {least:g}, is below one particle's {self.particle_mass:g} "
-            "h⁻¹ M☉; masses must be in h⁻¹ M☉, not in units of 10¹⁰ or 10¹⁴ of them",
-        )
-        _require(
-            total <= CRITICAL_DENSITY * self.box**3,
-            f"masses: their sum, {total:g} h⁻¹ M☉, is more than a box of critical density holds; "
-            "masses must be in h⁻¹ M☉ and the box in Mpc/h",
-        )
+        if least < 0.999 * self.particle_mass or total > CRITICAL_DENSITY * self.box**3:
+            raise InputError(
+                f"masses: from {least:g}, less than a particle's {self.particle_mass:g} h⁻¹ M☉, "
+                f"or {total:g} in all, more than a box of critical density holds; masses must be "
+                "in h⁻¹ M☉, not in units of 10¹⁰ or 10¹⁴ of them, and the box in Mpc/h"
+            )
         speed = np.sqrt((self.velocities.astype(np.float64) ** 2).sum(1).mean())
-        _require(
-            count < _ENOUGH_TO_JUDGE or _RMS_SPEEDS[0] <= speed <= _RMS_SPEEDS[1],
-            f"velocities: {speed:g} km/s root-mean-square, where halos have some hundreds; "
-            "velocities must be peculiar ones in km/s",
-        )
-        lowest = self.delta.min()
-        _require(lowest >= -1, f"delta: down to {lowest:g}; a density cannot be negative")
+        if count >= _ENOUGH_TO_JUDGE and not _RMS_SPEEDS[0] <= speed <= _RMS_SPEEDS[1]:
+            raise InputError(
+                f"velocities: {speed:g} km/s root-mean-square, where halos have some hundreds; "
+                "velocities must be peculiar ones in km/s"
+            )
+        if self.delta.min() < -1:
+            raise InputError(f"delta: down to {self.delta.min():g}, below an empty sphere's -1")
 
     def __len__(self) -> int:
         return len(self.masses)
@@ -117,17 +112,14 @@ class Catalogue:
         return (z >= self.slice.low) & (z < self.slice.high)
 
 
-def _require(holds: bool, otherwise: str):
-    if not holds:
-        raise InputError(otherwise)
-
-
 def _numbers(name: str, column, shape: tuple) -> np.ndarray:
     column = np.asarray(column)
-    _require(column.dtype.kind in "fiu", f"{name}: numbers are needed, got {column.dtype}")
-    _require(column.shape == shape, f"{name}: shape {column.shape}, where {shape} is needed")
+    if column.dtype.kind not in "fiu" or column.shape != shape:
+        got = f"{column.dtype} of shape {column.shape}"
+        raise InputError(f"{name}: numbers of shape {shape} are needed, got {got}")
     bad = int((~np.isfinite(column)).sum())
-    _require(bad == 0, f"{name}: {bad} of {column.size} values are NaN or infinite")
+    if bad:
+        raise InputError(f"{name}: {bad} of {column.size} values are NaN or infinite")
     return column.astype(np.float32)
 
 
@@ -138,11 +130,11 @@ def check_inside(name: str, positions: np.ndarray, box: float) -> None:
         InputError: says where they lie, and calls them `name`.
     """
     low, high = positions.min(), positions.max()
-    _require(
-        low >= 0 and high < box,
-        f"{name}: from {low:g} to {high:g}, outside the box [0, {box:g}) Mpc/h; "
-        "wrap them, or give positions and box in Mpc/h (not kpc/h)",
-    )
+    if not (low >= 0 and high < box):
+        raise InputError(
+            f"{name}: from {low:g} to {high:g}, outside the box [0, {box:g}) Mpc/h; "
+            "wrap them, or give positions and box in Mpc/h (not kpc/h)"
+        )
 
 
 def write_catalogue(path: str | Path, catalogue: Catalogue) -> Path:
@@ -177,12 +169,12 @@ def read_catalogue(path: str | Path) -> Catalogue:
     if facts.get("format") != FORMAT:
         raise InputError(f"{path}: not one of symlib's halo catalogues")
     try:
-        picture = None
-        if "slice" in arrays:
-            picture = DensitySlice(arrays["slice"].astype(np.float32), **facts["slice"])
         columns = {name: arrays[name] for name in COLUMNS}
-        scalars = {name: facts[name] for name in ("box", "particle_mass", "provenance")}
-        return Catalogue(**columns, **scalars, slice=picture)
+        columns |= {name: facts[name] for name in ("box", "particle_mass", "provenance")}
+        if "slice" in arrays:
+            values = arrays["slice"].astype(np.float32)
+            columns["slice"] = DensitySlice(values, **facts["slice"])
+        return Catalogue(**columns)
     except KeyError as error:
         raise InputError(f"{path}: no column {error}") from error
     except InputError as error:
@@ -193,7 +185,6 @@ def write_arrays(path: str | Path, facts: dict, compressed: bool = False, **arra
     """Write arrays, and facts about them as a JSON text.
 
     Args:
-        path: where the file goes; its folder is made if need be.
         facts: plain JSON values.
         compressed: deflate it (slow where arrays are large).
         **arrays: what it holds, under their names; none of object type.
@@ -219,7 +210,7 @@ def read_arrays(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = dict(archive)
         return dict(json.loads(str(arrays.pop("facts")))), arrays
     # Damage shows in zip, zlib, numpy or JSON, and each has errors of its own for it.
     except Exception as error:

@@ -31,12 +31,12 @@ def halo_graph(catalogue: Catalogue) -> Data:
     Raises:
         InputError: a box smaller than 100 Mpc/h, or without neighbours.
     """
-    pairs = neighbours(catalogue)
+    receivers, senders, apart = neighbours(catalogue)
     nodes = np.column_stack([catalogue.velocities / SPEED, catalogue.masses / MASS])
     return Data(
         x=torch.from_numpy(nodes.astype(np.float32)),
-        edge_index=torch.from_numpy(np.stack([pairs.senders, pairs.receivers])),
-        edge_attr=torch.from_numpy((pairs.separations / LENGTH).astype(np.float32)),
+        edge_index=torch.from_numpy(np.stack([senders, receivers])),
+        edge_attr=torch.from_numpy((apart / LENGTH).astype(np.float32)),
         y=torch.tensor(catalogue.delta)[:, None],
     )
 

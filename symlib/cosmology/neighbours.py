@@ -1,8 +1,8 @@
 """Halos and their neighbours: every ordered pair closer than 50 Mpc/h, and sums over them.
 
-Table 6 sums a function of each pair over the neighbours j of a halo i. Here are the pairs, by
-receiver, and the two sums that its formulas are made of, each counting neighbours (q = 1) or
-weighing them with a quantity q_ij, the neighbour's mass or the pair's relative speed:
+Table 6 sums a function of each pair over the neighbours j of a halo i. Its formulas are made of
+two sums, each counting neighbours (q = 1) or weighing them with a quantity q_ij, the neighbour's
+mass or the pair's relative speed:
 
     hard   Σ_{|r_ij| < R} q_ij                   a top-hat
     soft   Σ_j q_ij / (1 + (|r_ij| / R)^p)       a smooth one, half as high at R
@@ -24,31 +24,19 @@ from symlib.cosmology.catalogue import Catalogue
 from symlib.errors import InputError
 
 LINKING = 50.0  # Mpc/h
-MASS_UNIT = 1e14  # h⁻¹ M☉
-SPEED_UNIT = 100.0  # km/s
+MASS_UNIT, SPEED_UNIT = 1e14, 100.0  # h⁻¹ M☉, km/s
 # The kernel's edge is a Mpc/h or more wide; a fit needs no finer table.
 STEP = 0.25  # Mpc/h
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Ordered pairs (i, j ≠ i), sorted by the receiver i.
+def neighbours(
+    catalogue: Catalogue, radius: float = LINKING
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All ordered pairs (i, j ≠ i) of halos closer than `radius` Mpc/h.
 
-    receivers, senders: shape [pairs], int64. separations: r_j − r_i across the nearest face of
-    the periodic box, [pairs, 3], Mpc/h.
-    """
-
-    receivers: np.ndarray
-    senders: np.ndarray
-    separations: np.ndarray
-
-
-def neighbours(catalogue: Catalogue, radius: float = LINKING) -> Pairs:
-    """All ordered pairs of halos closer than `radius`, across the faces of the periodic box.
-
-    Args:
-        catalogue: the halos.
-        radius: linking radius, Mpc/h.
+    Returns:
+        Receivers i, by which pairs are sorted, and senders j, shape [pairs], int64, and r_j − r_i
+        across the nearest face of the periodic box, [pairs, 3], Mpc/h.
 
     Raises:
         InputError: a radius that is not positive, a box smaller than twice the radius (a pair
@@ -64,17 +52,16 @@ def neighbours(catalogue: Catalogue, radius: float = LINKING) -> Pairs:
     order = np.lexsort((senders, receivers))
     senders, receivers = senders[order], receivers[order]
     apart = positions[senders] - positions[receivers]
-    return Pairs(receivers, senders, apart - box * np.round(apart / box))
+    return receivers, senders, apart - box * np.round(apart / box)
 
 
 class Sums:
-    """The two sums over neighbours: of each pair, exact, or of each shell of distance, fast.
+    """The two sums over neighbours, as a matrix of weights times a kernel of the distance.
 
-    A sum is a matrix of weights times a kernel of the distance. A sum asked for again is
-    remembered, for a fit moves one constant at a time.
+    A sum asked for again is remembered, for a fit moves one constant at a time.
 
     Args:
-        distances: of the matrices' columns, Mpc/h.
+        distances: of the matrices' columns, Mpc/h: of each pair, or of shells.
         weights: what a neighbour counts for -> how much of it each halo has at each distance,
             [halos, distances].
     """
@@ -87,19 +74,17 @@ class Sums:
         self.soft = functools.lru_cache(maxsize=8)(self._soft)
 
     def _hard(self, quantity: str, radius: float) -> np.ndarray:
-        """Σ_{|r_ij| < radius} q_ij, shape [halos]; radius in Mpc/h."""
         return self.weights[quantity] @ (self.distances < radius).astype(float)
 
     def _soft(self, quantity: str, radius: float, exponent: float) -> np.ndarray:
-        """Σ_j q_ij / (1 + (|r_ij| / radius)^exponent), shape [halos]; radius in Mpc/h."""
         return self.weights[quantity] @ soft_tophat(self._logs, np.log(radius), exponent)
 
     @functools.cached_property
     def table(self) -> "Sums":
-        """The same sums, a hundred times faster: each pair is shared between two of few distances.
+        """The same sums, a hundred times faster, from shells instead of pairs.
 
-        Which interpolates the soft kernel linearly; with a step of 0.25 Mpc/h the sums are right
-        to a few parts in 10⁴. The hard one stays exact.
+        A pair is shared between the two nearest of them, so the kernel is interpolated linearly;
+        with a step of 0.25 Mpc/h soft sums are right to a few parts in 10⁴. Hard ones are exact.
         """
         place = self.distances / STEP
         left = place.astype(np.int64)
@@ -147,27 +132,21 @@ def features(catalogue: Catalogue) -> Features:
     Raises:
         InputError: a box smaller than twice the 50 Mpc/h that neighbours reach, or no pairs.
     """
-    pairs = neighbours(catalogue)
+    receivers, senders, apart = neighbours(catalogue)
     masses = catalogue.masses.astype(np.float64) / MASS_UNIT
     velocities = catalogue.velocities.astype(np.float64) / SPEED_UNIT
-    relative = velocities[pairs.senders] - velocities[pairs.receivers]
+    relative = velocities[senders] - velocities[receivers]
     quantities = {
-        "count": np.ones(len(relative)),
-        "mass": masses[pairs.senders],
+        "count": np.ones(len(senders)),
+        "mass": masses[senders],
         "speed": np.linalg.norm(relative, axis=1),
     }
     # A row for each halo, a column for each pair.
-    columns = np.arange(len(relative))
-    starts = np.searchsorted(pairs.receivers, np.arange(len(catalogue) + 1))
-    weights = {
-        name: csr_array((values, columns, starts), shape=(len(catalogue), len(columns)))
-        for name, values in quantities.items()
-    }
-    return Features(
-        masses,
-        np.linalg.norm(velocities, axis=1),
-        catalogue.delta.astype(np.float64),
-        catalogue.positions,
-        catalogue.box,
-        Sums(np.linalg.norm(pairs.separations, axis=1), weights),
+    starts, columns = np.searchsorted(receivers, range(len(masses) + 1)), range(len(senders))
+    sums = Sums(
+        np.linalg.norm(apart, axis=1),
+        {name: csr_array((each, columns, starts)) for name, each in quantities.items()},
     )
+    speeds = np.linalg.norm(velocities, axis=1)
+    delta = catalogue.delta.astype(np.float64)
+    return Features(masses, speeds, delta, catalogue.positions, catalogue.box, sums)

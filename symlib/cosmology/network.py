@@ -38,19 +38,14 @@ from symlib.training.loop import Loop, Run, device_of, walk
 from symlib.training.recipes import Recipe
 from symlib.training.sparsity import sparsify, speaking
 
-FEATURES = 4  # velocity and mass of a halo
-HIDDEN = 500
+FEATURES, HIDDEN = 4, 500  # velocity and mass of a halo
 SILENT = 0.1  # of the largest component's standard deviation
 TURN_CENTRES = 64  # halos whose messages say where the principal axes lie
 _ROUND = 256  # edges: batches are padded to a multiple, so that few shapes are compiled
 
 
 class HaloNetwork(GraphNetwork):
-    """The network of appendix E; equations in the module's docstring.
-
-    Args:
-        hidden: width of the hidden layers.
-    """
+    """The network of appendix E, with hidden layers of a width; equations at the module's head."""
 
     def __init__(self, hidden: int = HIDDEN):
         rule = message_rule("l1", 3)
@@ -73,10 +68,7 @@ class HaloNetwork(GraphNetwork):
 def halo_network(hidden: int = HIDDEN, seed: int = 0, neighbours: float = 1.0) -> HaloNetwork:
     """A fresh network, drawn from `seed` without touching the global generator.
 
-    Args:
-        hidden: width of the hidden layers.
-        neighbours: a typical number of senders; φᵉ starts that much quieter, so that the first
-            sums are of order one.
+    φᵉ starts quieter by a typical number of neighbours, so that the first sums are of order one.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)

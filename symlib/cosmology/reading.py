@@ -72,26 +72,24 @@ def survey(network: HaloNetwork, graph: Data, centres: int = 128) -> Survey:
         InputError: every message component is constant, so training failed.
     """
     everyone = torch.arange(graph.num_nodes)
-    # Silenced components are zero on every edge.
-    speaking = torch.where((network.edge_model[-1].weight != 0).any(dim=1))[0]
-    sums = torch.zeros(3, len(speaking), dtype=torch.float64)
+    sums = torch.zeros(2, network.rule.components, dtype=torch.float64)
     predicted, message = [], []
     with torch.no_grad():
+        varies = (network.edge_model[-1].weight != 0).any(dim=1)
         some = everyone[:: max(1, graph.num_nodes // 512)]
         top = int(network.messages(*surroundings(graph, some)).std(dim=0).argmax())
         for part in torch.split(everyone, centres):
             found, raw = network(*surroundings(graph, part))
             predicted.append(found[:, 0].double())
             message.append(raw[:, top].double())
-            raw = raw[:, speaking].double()
-            sums += torch.stack([torch.ones_like(raw), raw, raw**2]).sum(dim=1)
-    count, first, second = sums
-    spread = torch.zeros(network.rule.components, dtype=torch.float64)
-    spread[speaking] = (second / count - (first / count) ** 2).clamp(min=0).sqrt()
-    if not float(spread[top]) > 0:
+            raw = raw.double()
+            sums += torch.stack([raw, raw**2]).sum(dim=1)
+    mean, square = sums / graph.num_edges
+    # A silenced component is the same on every edge, up to rounding.
+    spread = (square - mean**2).clamp(min=0).sqrt() * varies
+    if not spread[top] > 0:
         raise InputError("network: no message component varies; train it for longer")
-    predicted, message = torch.cat(predicted).numpy(), torch.cat(message).numpy()
-    message /= float(spread[top])
+    predicted, message = torch.cat(predicted).numpy(), (torch.cat(message) / spread[top]).numpy()
     pooled = np.bincount(graph.edge_index[1], message, graph.num_nodes)
     sign = np.sign(np.cov(pooled, predicted)[0, 1]) or 1.0
     return Survey(np.sort(spread.numpy())[::-1], sign * message, sign * pooled, predicted)
@@ -106,12 +104,10 @@ def kernel(seen: Survey, graph: Data, shells: int = 25, classes: int = 3) -> pd.
     """
     r = graph.edge_attr.norm(dim=1).double().numpy() * LENGTH
     mass = graph.x[graph.edge_index[0], 3].double().numpy()
-    limits = np.linspace(0, max(LINKING, r.max()), shells + 1)
+    of_mass = np.quantile(mass, np.linspace(0, 1, classes + 1))
+    of_r = np.linspace(0, max(LINKING, r.max()), shells + 1)
     groups = []
-    for values, edges in (
-        (mass, np.quantile(mass, np.linspace(0, 1, classes + 1))),
-        (r, limits),
-    ):
+    for values, edges in ((mass, of_mass), (r, of_r)):
         edges[-1] = np.nextafter(edges[-1], np.inf)
         groups.append(pd.cut(values, edges, right=False, duplicates="drop"))
     found = pd.Series(seen.message).groupby(groups, observed=False)
@@ -124,33 +120,30 @@ def half_radius(found: pd.DataFrame) -> float:
     From its largest value to that at the largest separations; a top-hat of 20 Mpc/h that
     was smoothed symmetrically gives 20. NaN where it does not fall.
     """
-    radii = []
+    radii = [np.nan]
     for _, curve in found[0.5].groupby(level=0, observed=False):
         curve = curve.droplevel(0).dropna()
-        x, y = np.array([shell.mid for shell in curve.index]), curve.to_numpy()
+        x, y = [shell.mid for shell in curve.index], curve.to_numpy()
         if len(x) < 4:
             continue
         half = (y[: len(y) // 4].max() + np.median(y[-len(y) // 4 :])) / 2
-        below = np.flatnonzero((y[1:] < half) & (y[:-1] >= half))
-        if len(below):
-            k = below[0]
-            radii.append(x[k] + (y[k] - half) / (y[k] - y[k + 1]) * (x[k + 1] - x[k]))
-    return float(np.mean(radii)) if radii else float("nan")
+        for k in np.flatnonzero((y[1:] < half) & (y[:-1] >= half))[:1]:
+            radii.append(np.interp(-half, -y[k : k + 2], x[k : k + 2]))
+    return float(pd.Series(radii).mean())
 
 
 @dataclass(frozen=True)
 class HaloEquations:
     """Equations of the network's two functions, and of δ̂.
 
-    edge, node: regressions of φᵉ₁ and φᵛ, in PySR's words. tried: the pairs of equations that
-    were composed: their rows in the two fronts, common complexity, and error after a quick
-    refit, on fitted halos kept aside. composed: the chosen composition as found; refitted: with
-    constants fitted to δ itself, which undoes the error that the two approximations
-    accumulate (appendix E).
+    edge, node: regressions of φᵉ₁ and φᵛ. tried: the pairs of equations that were composed:
+    their rows in the two fronts, common complexity, and error after a quick refit, on fitted
+    halos kept aside. composed: the chosen composition as found; refitted: with constants fitted
+    to δ itself, which undoes the error that the two approximations accumulate (appendix E).
     """
 
-    edge: "symbolic.Regression"
-    node: "symbolic.Regression"
+    edge: symbolic.Regression
+    node: symbolic.Regression
     tried: list[dict]
     composed: Composed
     refitted: Composed
@@ -178,18 +171,17 @@ def read_equations(
         seen: from `survey`, of this graph.
         rows: the halos that the network was trained on, shape [halos]; only messages that they
             receive are used.
-        budget: how long the searches may take (see `symlib.symbolic.regress`).
-        engine: auto, operon or pysr.
-
-    Raises:
-        InputError, MissingEngine: as `symlib.symbolic.regress`.
+        budget, engine, seed, progress: of `symlib.symbolic.regress`, whose errors are raised.
     """
     rng = np.random.default_rng(seed)
     options = dict(engine=engine, seed=seed, budget=budget, progress=progress)
     some = np.sort(rng.permutation(rows)[:EXAMPLES])
     table = PairTable.of(graph, some)
     message = seen.message[edges_into(graph, torch.from_numpy(some))[0]]
-    chosen = _evenly(table.pairs[:, PAIR_NAMES.index("r")], EXAMPLES, rng)
+    r = table.pairs[:, PAIR_NAMES.index("r")]
+    shell = np.minimum((r / r.max() * _SHELLS).astype(int), _SHELLS - 1)
+    parts = [rng.permutation(np.flatnonzero(shell == s)) for s in range(_SHELLS)]
+    chosen = np.concatenate([part[: -(-EXAMPLES // _SHELLS)] for part in parts])
     edge = symbolic.regress(table.pairs[chosen], message[chosen], list(PAIR_NAMES), **options)
     inputs = np.column_stack([seen.pooled[some], table.nodes])
     node = symbolic.regress(inputs, seen.predicted[some], list(NODE_NAMES), **options)
@@ -239,10 +231,3 @@ def _worthwhile(found, least: float) -> list[int]:
     """Rows of a front whose equations vary, and fit notably better than simpler ones."""
     good = np.flatnonzero(found.equations_["score"] >= least)
     return [int(k) for k in good if found.sympy(k).free_symbols]
-
-
-def _evenly(r: np.ndarray, count: int, rng) -> np.ndarray:
-    """Rows drawn in equal numbers from shells of separation, as far as those have them."""
-    shell = np.minimum((r / r.max() * _SHELLS).astype(int), _SHELLS - 1)
-    parts = [rng.permutation(np.flatnonzero(shell == s)) for s in range(_SHELLS)]
-    return np.concatenate([part[: -(-count // _SHELLS)] for part in parts])

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
+from symlib.choices import at_least
 from symlib.cosmology.catalogue import CRITICAL_DENSITY, read_arrays, write_arrays
 from symlib.cosmology.universe.gravity import cosmology, linear_field, linear_growth, pull, start
 from symlib.cosmology.universe.halos import Particles
@@ -54,14 +55,12 @@ class Universe:
 
     def __post_init__(self):
         for name, least in (("particles", 8), ("seed", 0), ("mesh_factor", 1), ("steps", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"{name}: a whole number, at least {least}, got {value!r}")
+            at_least(name, getattr(self, name), least)
         if self.particles % 2:
             raise InputError(f"particles: an even number per side, got {self.particles}")
         if self.seed >= 2**32:
             raise InputError(f"seed: less than 2^32, got {self.seed}")
-        if not (np.isfinite(self.box) and self.box > 0):
+        if not 0 < self.box < np.inf:
             raise InputError(f"box: a positive length in Mpc/h, got {self.box!r}")
         if not 0 < self.a_start < 1:
             raise InputError(f"a_start: a scale factor between 0 and 1, got {self.a_start!r}")
@@ -109,7 +108,6 @@ def simulate(
     """Run a universe to a = 1.
 
     Args:
-        universe: what to simulate.
         checkpoint: a file for the state between steps. If it is there and of the same
             universe, the run goes on from it; it is removed at the end.
         progress: show the steps and the time left.
