@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 
 from symlib import choices
-from symlib.errors import InputError, MissingEngine, UnknownChoice
+from symlib.errors import InputError, MissingEngine
 from symlib.files import ROOT, write_whole
 
 METRICS_VARIABLE = "SYMLIB_METRICS_DIR"
@@ -38,11 +38,7 @@ class BookFailed(RuntimeError):
 
 
 def find_root() -> Path:
-    """The checkout that holds the book: the working directory's, else this package's.
-
-    Raises:
-        InputError: neither is one.
-    """
+    """The checkout that holds the book: the working directory's, else this package's."""
     here = Path.cwd().resolve()
     for folder in (here, *here.parents, ROOT):
         if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
@@ -98,9 +94,9 @@ def show(figure, alt: str) -> None:
     """
     from IPython.display import display
 
-    if not alt.strip():
-        raise InputError("show: alt must say what the figure shows")
     text = " ".join(alt.split())
+    if not text:
+        raise InputError("show: alt must say what the figure shows")
     picture = io.BytesIO()
     # Drawn here and not by the inline backend, so that it is the same whoever runs it.
     figure.savefig(picture, format="png", dpi=150, bbox_inches="tight")
@@ -120,12 +116,9 @@ def execute(
     """Execute chapters with papermill, in order; the first failing cell stops it.
 
     Args:
-        preset: how much work: "ci", "laptop" or "paper".
-        seed: the seed that every chapter starts from.
-        engine: the symbolic-regression engine: "auto", "operon" or "pysr".
+        preset, seed, engine: what every chapter is given (`symlib.discovery.discover`).
         chapters: which ones; all when None.
-        out: folder for the executed copies; _build/notebooks of the checkout when None.
-            What the chapters measure goes to `metrics/` beside it.
+        out: folder for the executed copies, _build/notebooks when None, with `metrics/` beside it.
         root: the checkout; found from the working directory when None.
 
     Returns:
@@ -148,14 +141,12 @@ def execute(
     check("spring", 2, "standard", preset, seed, engine=engine)
     wanted = known if chapters is None else list(chapters)
     for name in wanted:
-        if name not in known:
-            raise UnknownChoice("chapter", name, known)
+        choices.known("chapter", name, known)
     out = Path(out or root / "_build" / "notebooks").resolve()
     out.mkdir(parents=True, exist_ok=True)
     metrics = out.parent / "metrics"
-    asked = {"preset": preset, "seed": seed, "engine": engine}
     # What papermill is given it adds to the page, which says the defaults itself.
-    changes = {name: value for name, value in asked.items() if value != DEFAULTS[name]}
+    changes = {"preset": preset, "seed": seed, "engine": engine}.items() - DEFAULTS.items()
     # The kernel of this interpreter, whatever others are registered as `python3`.
     here = {METRICS_VARIABLE: str(metrics), "JUPYTER_PATH": f"{sys.prefix}/share/jupyter"}
     for number, name in enumerate(wanted, start=1):
@@ -168,7 +159,7 @@ def execute(
                 papermill.execute_notebook(
                     root / "notebooks" / f"{name}.ipynb",
                     notebook,
-                    changes,
+                    dict(changes),
                     kernel_name="python3",
                     language="python",
                     cwd=out,
@@ -207,17 +198,11 @@ def _failure(error: Exception, notebook: Path) -> str:
 
 
 def page_source(notebook, path: Path):
-    """An executed notebook as the book shows it.
-
-    The text given to `show` becomes the alternative text of the picture.
-
-    Args:
-        notebook: an executed notebook; it is changed.
-        path: its file, for messages.
+    """An executed notebook, changed so that the text given to `show` is its picture's alternative.
 
     Raises:
-        InputError: the notebook did not run to its end, a picture has no text, or one cell
-            shows two pictures (the book can give only one text to a cell's pictures).
+        InputError: the notebook, of that path, did not run to its end, a picture has no text, or
+            one cell shows two pictures (the book can give only one text to a cell's pictures).
     """
     ran = notebook.metadata.get("papermill")
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -234,23 +219,6 @@ def page_source(notebook, path: Path):
         if texts:
             cell.metadata["mystnb"] = {"image": {"alt": texts[0]}}
     return notebook
-
-
-def _stage(root: Path, executed: Path, source: Path) -> None:
-    """Put together what jupyter-book reads: configuration, prose, executed chapters."""
-    import nbformat
-
-    shutil.rmtree(source, ignore_errors=True)
-    (source / "notebooks").mkdir(parents=True)
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(root / name, source)
-    shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in chapter_names(root):
-        path = executed / f"{name}.ipynb"
-        if not path.is_file():
-            raise InputError(f"{path} is missing: execute the chapters first, with `make book`")
-        page = page_source(nbformat.read(path, as_version=4), path)
-        write_whole(source / "notebooks" / path.name, nbformat.writes(page) + "\n")
 
 
 def render(
@@ -271,12 +239,25 @@ def render(
         InputError: a chapter was not executed, or not to its end.
         BookFailed: jupyter-book failed or warned.
     """
+    import nbformat
+
     root = root or find_root()
     executed = Path(executed or root / "_build" / "notebooks").resolve()
     site = Path(site or root / "_build" / "html").resolve()
     work = site.parent / "site"
-    _stage(root, executed, work / "source")
-    shutil.rmtree(work / "_build", ignore_errors=True)
+    # What jupyter-book reads: configuration, prose, executed chapters.
+    shutil.rmtree(work, ignore_errors=True)
+    source = work / "source"
+    (source / "notebooks").mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(root / name, source)
+    shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in chapter_names(root):
+        path = executed / f"{name}.ipynb"
+        if not path.is_file():
+            raise InputError(f"{path} is missing: execute the chapters first, with `make book`")
+        page = page_source(nbformat.read(path, as_version=4), path)
+        write_whole(source / "notebooks" / path.name, nbformat.writes(page) + "\n")
     log = site.parent / "render.log"
     program = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", program, "build", ".", "--path-output", str(work)]
@@ -285,7 +266,7 @@ def render(
         # One language, so that the log reads the same everywhere.
         status = subprocess.run(
             command,
-            cwd=work / "source",
+            cwd=source,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -305,9 +286,8 @@ def main(arguments: list[str] | None = None) -> int:
     steps = parser.add_subparsers(dest="step", required=True)
     run = steps.add_parser("execute", help="execute chapters with papermill")
     run.add_argument("chapters", nargs="*", help="e.g. 01_nbody; all when none is named")
-    run.add_argument("--preset", default="ci")
-    run.add_argument("--seed", type=int, default=0)
-    run.add_argument("--engine", default="auto")
+    for name, value in DEFAULTS.items():
+        run.add_argument(f"--{name}", type=type(value), default=value)
     steps.add_parser("render", help="render the book from the chapters executed last")
     options = parser.parse_args(arguments)
     try:
