@@ -4,6 +4,6 @@ universe/       a particle-mesh simulation, its halos by friends-of-friends, and
 catalogue.py    a halo catalogue and its file  quijote.py  Quijote's own group catalogues
 neighbours.py   pairs of halos, sums over them
 formulas.py     the formulas of Table 6        refit.py    their constants, fitted again
-halo_graphs.py  halos as graphs                network.py  the network of appendix E
-reading.py      its message and equations      composition.py  the two put together by sympy
+network.py      the network of appendix E      reading.py  its message and equations
+composition.py  the equations put together by sympy
 """

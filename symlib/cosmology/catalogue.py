@@ -34,10 +34,9 @@ CRITICAL_DENSITY = 2.77536627e11  # h² M☉ / Mpc³
 
 @dataclass(frozen=True)
 class DensitySlice:
-    """Density of a slab, projected along z, for a picture.
+    """Density of a slab, low ≤ z < high (Mpc/h), projected along z, for a picture.
 
-    values: shape [cells, cells] (x, y), in units of the mean, float32. low, high: the slab's
-    limits in z, Mpc/h.
+    values: shape [cells, cells] (x, y), in units of the mean, float32.
     """
 
     values: np.ndarray
@@ -47,14 +46,10 @@ class DensitySlice:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Halos of one simulated box, checked when made.
+    """Halos of one simulated box, checked when made; the columns are at the module's head.
 
     Args:
         box: side of the periodic box, Mpc/h.
-        positions: shape [halos, 3], Mpc/h, in [0, box).
-        velocities: shape [halos, 3], peculiar, km/s.
-        masses: shape [halos], h⁻¹ M☉.
-        delta: shape [halos], dimensionless, at least -1.
         particle_mass: mass of a simulation particle, h⁻¹ M☉.
         provenance: plain JSON values: settings, seed, versions, command.
         slice: a picture's density, or None.
@@ -82,8 +77,15 @@ class Catalogue:
         if count == 0:
             raise InputError("masses: no halos at all; use more particles or a larger box")
         for name in COLUMNS:
-            wanted = (count, 3) if name in ("positions", "velocities") else (count,)
-            object.__setattr__(self, name, _numbers(name, getattr(self, name), wanted))
+            shape = (count, 3) if name in ("positions", "velocities") else (count,)
+            column = np.asarray(getattr(self, name))
+            if column.dtype.kind not in "fiu" or column.shape != shape:
+                got = f"{column.dtype} of shape {column.shape}"
+                raise InputError(f"{name}: numbers of shape {shape} are needed, got {got}")
+            bad = int((~np.isfinite(column)).sum())
+            if bad:
+                raise InputError(f"{name}: {bad} of {column.size} values are NaN or infinite")
+            object.__setattr__(self, name, column.astype(np.float32))
         check_inside("positions", self.positions, self.box)
         least, total = self.masses.min(), self.masses.sum(dtype=np.float64)
         if least < 0.999 * self.particle_mass or total > CRITICAL_DENSITY * self.box**3:
@@ -112,23 +114,8 @@ class Catalogue:
         return (z >= self.slice.low) & (z < self.slice.high)
 
 
-def _numbers(name: str, column, shape: tuple) -> np.ndarray:
-    column = np.asarray(column)
-    if column.dtype.kind not in "fiu" or column.shape != shape:
-        got = f"{column.dtype} of shape {column.shape}"
-        raise InputError(f"{name}: numbers of shape {shape} are needed, got {got}")
-    bad = int((~np.isfinite(column)).sum())
-    if bad:
-        raise InputError(f"{name}: {bad} of {column.size} values are NaN or infinite")
-    return column.astype(np.float32)
-
-
 def check_inside(name: str, positions: np.ndarray, box: float) -> None:
-    """Refuse positions that do not all lie in [0, box), or are not finite.
-
-    Raises:
-        InputError: says where they lie, and calls them `name`.
-    """
+    """Refuse, by an InputError, positions that are not finite or not all in [0, box)."""
     low, high = positions.min(), positions.max()
     if not (low >= 0 and high < box):
         raise InputError(
@@ -143,13 +130,8 @@ def write_catalogue(path: str | Path, catalogue: Catalogue) -> Path:
     Raises:
         InputError: the provenance is not plain JSON, or the file cannot be written.
     """
-    facts = {
-        "format": FORMAT,
-        "box": catalogue.box,
-        "particle_mass": catalogue.particle_mass,
-        "units": COLUMNS,
-        "provenance": catalogue.provenance,
-    }
+    facts = {name: getattr(catalogue, name) for name in ("box", "particle_mass", "provenance")}
+    facts |= {"format": FORMAT, "units": COLUMNS}
     arrays = {name: getattr(catalogue, name) for name in COLUMNS}
     if catalogue.slice is not None:
         facts["slice"] = {"low": catalogue.slice.low, "high": catalogue.slice.high}
@@ -172,8 +154,7 @@ def read_catalogue(path: str | Path) -> Catalogue:
         columns = {name: arrays[name] for name in COLUMNS}
         columns |= {name: facts[name] for name in ("box", "particle_mass", "provenance")}
         if "slice" in arrays:
-            values = arrays["slice"].astype(np.float32)
-            columns["slice"] = DensitySlice(values, **facts["slice"])
+            columns["slice"] = DensitySlice(arrays["slice"].astype("f4"), **facts["slice"])
         return Catalogue(**columns)
     except KeyError as error:
         raise InputError(f"{path}: no column {error}") from error
@@ -182,12 +163,7 @@ def read_catalogue(path: str | Path) -> Catalogue:
 
 
 def write_arrays(path: str | Path, facts: dict, compressed: bool = False, **arrays) -> Path:
-    """Write arrays, and facts about them as a JSON text.
-
-    Args:
-        facts: plain JSON values.
-        compressed: deflate it (slow where arrays are large).
-        **arrays: what it holds, under their names; none of object type.
+    """Write arrays, deflated if asked (slow where they are large), and plain JSON facts.
 
     Raises:
         InputError: the file cannot be written, or facts are not plain JSON.
@@ -203,11 +179,7 @@ def write_arrays(path: str | Path, facts: dict, compressed: bool = False, **arra
 
 
 def read_arrays(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
-    """Facts and arrays of such a file.
-
-    Raises:
-        InputError: the file is missing, damaged, or of another kind.
-    """
+    """Facts and arrays of such a file; InputError if it is missing, damaged or of another kind."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)

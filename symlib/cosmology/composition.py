@@ -16,7 +16,7 @@ import sympy as sp
 import torch
 from torch_geometric.data import Data
 
-from symlib.cosmology.halo_graphs import LENGTH, surroundings
+from symlib.cosmology.network import LENGTH, surroundings
 from symlib.symbolic.algebra.expressions import evaluate, form_of, symbol
 from symlib.symbolic.algebra.parsing import equation_text
 from symlib.symbolic.algebra.simplify import simplify_equation
@@ -60,10 +60,7 @@ class PairTable:
 
 @dataclass(frozen=True)
 class Composed:
-    """A formula for δ̂ of two levels.
-
-    edge: φᵉ, over m1, m2, r, dv, v1; node: φᵛ, over e1, m1, v1.
-    """
+    """A formula for δ̂ of two levels: φᵉ, over m1, m2, r, dv, v1, and φᵛ, over e1, m1, v1."""
 
     edge: sp.Expr
     node: sp.Expr
@@ -87,11 +84,10 @@ class Composed:
         texts = {"edge": equation_text(self.edge), "node": equation_text(self.node)}
         return {**texts, "composed": str(self.expr)}
 
-    def latex(self, precision: int = 3) -> str:
-        """The composed formula in LaTeX, constants to `precision` significant digits."""
-        return sp.latex(
-            self.expr.xreplace({n: sp.Float(n, precision) for n in self.expr.atoms(sp.Float)})
-        )
+    def latex(self) -> str:
+        """The composed formula in LaTeX, constants to three significant digits."""
+        short = {number: sp.Float(number, 3) for number in self.expr.atoms(sp.Float)}
+        return sp.latex(self.expr.xreplace(short))
 
 
 def summed(edge: sp.Expr) -> sp.Expr:
@@ -112,12 +108,8 @@ def summed(edge: sp.Expr) -> sp.Expr:
 def refit_composed(found: Composed, table: PairTable, delta, moves: int = 600) -> Composed:
     """Fit all constants of both levels to δ, by mean absolute error.
 
-    Smooth steps first (least squares with a loss that is linear for large residuals), then a
-    simplex on the mean absolute error itself, which also moves thresholds.
-
-    Args:
-        table, delta: halos to fit, with their pairs.
-        moves: evaluations that the simplex may take.
+    Smooth steps first (least squares with a loss that is linear for large residuals), then
+    `moves` of a simplex on the mean absolute error itself, which also moves thresholds.
     """
     delta = np.asarray(delta, np.float64)
     edge, node = form_of(found.edge), form_of(found.node)

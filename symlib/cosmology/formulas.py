@@ -22,9 +22,8 @@ M_i = −C2 / C3, among the heaviest halos. Counting the halo in its own sum nee
 **The paper's units.** It names none for r and v. Its two kernels fall to half at r = 0.071, which
 is 20.5 Mpc/h where positions are standardised by the standard deviation of a uniform box of
 1000 Mpc/h, 1000/√12 = 288.7; speeds are then taken to be standardised by that of one velocity
-component, which the paper does not give (here 270 km/s, that of our own universes' halos).
-Among our halos, thinned to the paper's number density, its constants as printed do best with
-masses in 10¹⁴ h⁻¹ M☉ and speeds in 290 km/s, which supports both readings.
+component, which the paper does not give (here 270 km/s, that of our own universes' halos). Among
+our halos its constants as printed do best with speeds in 290 km/s, which supports both readings.
 """
 
 from collections.abc import Callable, Sequence
@@ -64,22 +63,16 @@ class Formula:
     positive: tuple[int, ...] = ()
     logs: tuple[int, ...] = ()
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of its constants, in order."""
-        return tuple(f"C{k + 1}" for k in range(self.count))
+    def named(self, constants: Sequence[float]) -> dict[str, float]:
+        """Constants by their names, C1, C2, ..."""
+        return {f"C{k + 1}": float(value) for k, value in enumerate(constants)}
 
     def __call__(self, features: Features, constants: Sequence[float]) -> np.ndarray:
-        """δ̂ of every halo, shape [halos], dimensionless.
-
-        Raises:
-            InputError: constants of the wrong number, not finite, or not positive where they
-                must be.
-        """
+        """δ̂ of every halo, shape [halos], dimensionless; InputError as of `checked`."""
         return self.predict(features, self.checked(constants))
 
     def checked(self, constants: Sequence[float]) -> np.ndarray:
-        """Constants as an array, or an InputError that says what is wrong with them."""
+        """Constants as an array; InputError if some are missing, not finite or not positive."""
         values = np.array(constants, dtype=np.float64)
         if values.shape != (self.count,):
             raise InputError(f"constants: {self.name} has {self.count}, got shape {values.shape}")
@@ -115,7 +108,7 @@ class Formula:
 
     def identified(self, constants: Sequence[float]) -> dict[str, float]:
         """What δ̂ does depend on: constants, or combinations of them that no rescaling changes."""
-        found = dict(zip(self.names, map(float, constants), strict=True))
+        found = self.named(constants)
         if self.count == 7:
             del found["C6"]
             fifth = found.pop("C5")
@@ -123,10 +116,6 @@ class Formula:
                 found[f"{name}·C5"] = found.pop(name) * fifth
         radius = half_radius(self.name, constants)
         return found if radius is None else found | {"half_radius": radius}
-
-
-def _constant(features: Features, c: np.ndarray) -> np.ndarray:
-    return np.full(len(features), c[0])
 
 
 def _simple(features: Features, c: np.ndarray) -> np.ndarray:
@@ -160,7 +149,7 @@ def _half_radius(c: np.ndarray) -> float:
 
 _OF_SEVEN = (1, 4, 5, 6), (1, 4, 5)
 _TABLE = (
-    ("constant", "Constant", 1, _constant),
+    ("constant", "Constant", 1, lambda features, c: np.full(len(features), c[0])),
     ("simple", "Simple", 3, _simple),
     ("without_mass", "Best, without mass", 7, _without_mass, *_OF_SEVEN),
     ("with_mass", "Best, with mass", 7, _with_mass, *_OF_SEVEN),
@@ -180,20 +169,13 @@ FIRST_GUESS = {"with_own_mass": (-0.4, 0.05, 0.3, RADIUS, 20.0)}
 
 
 def get_formula(name: str) -> Formula:
-    """A formula by name.
-
-    Raises:
-        UnknownChoice: no formula of that name.
-    """
+    """A formula by name; UnknownChoice where there is none."""
     known("formula", name, FORMULAS)
     return FORMULAS[name]
 
 
 def paper_constants(name: str) -> np.ndarray:
-    """The paper's constants of a row of Table 6 in this module's units.
-
-    The row with_mass_cutoff holds constants of with_mass.
-    """
+    """The paper's constants of a row of Table 6 (a key of `PAPER`) in this module's units."""
     c = np.array(PAPER[name])
     if len(c) == 7:
         c[5] /= PAPER_LENGTH

@@ -4,16 +4,19 @@
     aggregation  ē_i  = Σ_j e_ij
     prediction   δ̂_i = φᵛ(v_i, ē_i)
 
-The network has 500 hidden units, 100 messages and L1; velocity and mass belong to the nodes, the
-separation to the edge (`symlib.cosmology.halo_graphs`), and φᵛ sees no position. What is minimised
-is |δ − δ̂| + α₁ L_e + α₂ L_n as for particles.
+A node carries velocity and mass; an edge, across the faces of the periodic box too, carries the
+sender's position as seen from the receiver. That difference is all that positions tell, so
+translation invariance, which the paper's network learns from augmented data, holds exactly.
+Directions are drawn anew: each centre's surroundings, separations and velocities alike, are turned
+by a random rotation at each step, as the laws of motion know no axes.
+
+Units: separation 25 Mpc/h, velocity 300 km/s, mass 10¹⁴ h⁻¹ M☉ (plain, not its logarithm, since
+sums of masses are what gravity weighs). There are 500 hidden units, 100 messages and L1; what is
+minimised is |δ − δ̂| + α₁ L_e + α₂ L_n as for particles.
 
 How a hundred components become few: α₁ arrives from above, 100 times its final value (a recipe),
 messages are turned to their principal axes now and then, and those below a tenth of the largest's
 standard deviation, 1% of its variance, are silenced (`symlib.training.sparsity`).
-
-Directions are drawn anew: each centre's surroundings, separations and velocities alike, are turned
-by a random rotation at each step, as the laws of motion know no axes.
 """
 
 import numpy as np
@@ -24,7 +27,8 @@ from torch.nn.functional import pad
 from torch_geometric.data import Data
 from torch_geometric.utils import degree
 
-from symlib.cosmology.halo_graphs import surroundings
+from symlib.cosmology.catalogue import Catalogue
+from symlib.cosmology.neighbours import neighbours
 from symlib.errors import InputError
 from symlib.networks.graph_network import (
     WEIGHT_PENALTY,
@@ -38,10 +42,64 @@ from symlib.training.loop import Loop, Run, device_of, walk
 from symlib.training.recipes import Recipe
 from symlib.training.sparsity import sparsify, speaking
 
+LENGTH, SPEED, MASS = 25.0, 300.0, 1e14  # Mpc/h, km/s, h⁻¹ M☉
 FEATURES, HIDDEN = 4, 500  # velocity and mass of a halo
 SILENT = 0.1  # of the largest component's standard deviation
 TURN_CENTRES = 64  # halos whose messages say where the principal axes lie
 _ROUND = 256  # edges: batches are padded to a multiple, so that few shapes are compiled
+
+
+def halo_graph(catalogue: Catalogue) -> Data:
+    """The graph of all halos of a box.
+
+    Returns:
+        A `Data`: x [halos, 4] (velocity, mass) and edge_attr [edges, 3] (separation, sender minus
+        receiver) in the units above, edge_index [2, edges] sorted by receiver, y [halos, 1] the
+        overdensity δ; float32.
+
+    Raises:
+        InputError: a box smaller than 100 Mpc/h, or without neighbours.
+    """
+    receivers, senders, apart = neighbours(catalogue)
+    nodes = np.column_stack([catalogue.velocities / SPEED, catalogue.masses / MASS])
+    return Data(
+        x=torch.from_numpy(nodes.astype(np.float32)),
+        edge_index=torch.from_numpy(np.stack([senders, receivers])),
+        edge_attr=torch.from_numpy((apart / LENGTH).astype(np.float32)),
+        y=torch.tensor(catalogue.delta)[:, None],
+    )
+
+
+def edges_into(graph: Data, centres: Tensor) -> tuple[Tensor, Tensor]:
+    """The edges that end in some halos, halo by halo.
+
+    (torch_geometric's `NeighborLoader` needs pyg-lib or torch-sparse, which have no wheels for the
+    newest releases of torch.)
+
+    Args:
+        graph: from `halo_graph`; centres: numbers of halos, shape [centres].
+
+    Returns:
+        Numbers of the edges, and the place of each one's receiver among the centres, [edges].
+    """
+    # Edges are sorted by receiver, so each halo has a slice of them.
+    receivers, centres = graph.edge_index[1], centres.contiguous()
+    starts = torch.searchsorted(receivers, centres)
+    counts = torch.searchsorted(receivers, centres, right=True) - starts
+    place = torch.repeat_interleave(torch.arange(len(centres)), counts)
+    return (starts - counts.cumsum(0) + counts)[place] + torch.arange(len(place)), place
+
+
+def surroundings(graph: Data, centres: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What the network takes, of some halos with all their neighbours.
+
+    Returns:
+        The halos' nodes [centres, 4]; of each of `edges_into`, the sender's node [edges, 4], the
+        separation [edges, 3] and the receiver's place among the centres [edges].
+    """
+    edges, place = edges_into(graph, centres)
+    sender = graph.edge_index[0, edges]
+    return graph.x[centres], graph.x[sender], graph.edge_attr[edges], place
 
 
 class HaloNetwork(GraphNetwork):
@@ -65,16 +123,16 @@ class HaloNetwork(GraphNetwork):
         return self.edge_model(torch.cat([received[receiver], sent, apart], dim=1)).float()
 
 
-def halo_network(hidden: int = HIDDEN, seed: int = 0, neighbours: float = 1.0) -> HaloNetwork:
+def halo_network(hidden: int = HIDDEN, seed: int = 0, senders: float = 1.0) -> HaloNetwork:
     """A fresh network, drawn from `seed` without touching the global generator.
 
-    φᵉ starts quieter by a typical number of neighbours, so that the first sums are of order one.
+    φᵉ starts quieter by a typical number of senders, so that the first sums are of order one.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         network = HaloNetwork(hidden)
         for weight in network.edge_model[-1].parameters():
-            weight /= neighbours
+            weight /= senders
     return network
 
 
@@ -91,7 +149,7 @@ def train_halos(
     """Train the network to predict δ of some halos from all their neighbours.
 
     Args:
-        graph: from `symlib.cosmology.halo_graphs.halo_graph`.
+        graph: from `halo_graph`.
         rows: numbers of the halos whose δ may be seen, shape [halos]; the others take part as
             neighbours only.
         recipe: steps, batch (centre halos per step), schedule; its `augmentation` is not used.

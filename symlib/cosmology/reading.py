@@ -24,9 +24,8 @@ from symlib.cosmology.composition import (
     PairTable,
     refit_composed,
 )
-from symlib.cosmology.halo_graphs import LENGTH, edges_into, surroundings
 from symlib.cosmology.neighbours import LINKING
-from symlib.cosmology.network import HaloNetwork
+from symlib.cosmology.network import LENGTH, HaloNetwork, edges_into, surroundings
 from symlib.errors import InputError
 from symlib.symbolic.algebra.expressions import symbol
 
@@ -43,11 +42,10 @@ _LEAST_EDGES = 10  # that make a quartile
 class Survey:
     """The network on every edge and halo of a graph.
 
-    spread: standard deviation of each message component over the edges, largest first.
-    message: the most significant component, φᵉ₁, divided by its standard deviation and with
-        the sign that grows with δ̂ (φᵛ absorbs any factor), shape [edges].
-    pooled: its sum at each halo, e_i, shape [halos].
-    predicted: δ̂, shape [halos].
+    spread: standard deviation of each message component over the edges, largest first. message:
+    the most significant one, φᵉ₁, divided by its standard deviation and with the sign that grows
+    with δ̂ (φᵛ absorbs any factor), shape [edges]. pooled: its sums e_i, and predicted: δ̂,
+    shape [halos].
     """
 
     spread: np.ndarray
@@ -161,11 +159,9 @@ def read_equations(
 ) -> HaloEquations:
     """Regress φᵉ₁ on edges and φᵛ on halos, compose, and refit to δ (appendix E).
 
-    Edges are drawn evenly in separation: drawn as they come, nine in ten would lie where the
-    message is silent, and a mean absolute error would call silence a good equation. Which
-    equations of the two fronts go into the formula is decided by δ, on halos that are neither
-    refitted nor held out: the simplest pair that comes within 2% of the least error. A message's
-    own scores are no guide here, for what counts is a sum of two hundred of them.
+    Which equations of the two fronts go into the formula is decided by δ, on halos that are
+    neither refitted nor held out: the simplest pair that comes within 2% of the least error. A
+    message's own scores are no guide here, for what counts is a sum of two hundred of them.
 
     Args:
         seen: from `survey`, of this graph.
@@ -178,6 +174,8 @@ def read_equations(
     some = np.sort(rng.permutation(rows)[:EXAMPLES])
     table = PairTable.of(graph, some)
     message = seen.message[edges_into(graph, torch.from_numpy(some))[0]]
+    # Evenly in separation: drawn as they come, nine in ten would lie where the message is silent,
+    # and a mean absolute error would call silence a good equation.
     r = table.pairs[:, PAIR_NAMES.index("r")]
     shell = np.minimum((r / r.max() * _SHELLS).astype(int), _SHELLS - 1)
     parts = [rng.permutation(np.flatnonzero(shell == s)) for s in range(_SHELLS)]

@@ -30,14 +30,10 @@ _SPREAD = 0.3  # of a random start, in logarithms
 class Refitted:
     """A formula's constants and how well they are known.
 
-    Args:
-        formula: its name.
-        constants: C1, C2, ... to their values; units as in `symlib.cosmology.formulas`.
-        identified: what the data determine of them (`Formula.identified`), half_radius in
-            Mpc/h among it.
-        standard_errors: of every constant and every identified combination; 0 for a constant
-            that is fixed; empty without bootstrap.
-        starts: mean |δ − δ̂| that each start ended at, in the order tried.
+    constants: C1, C2, ... to their values; units as in `symlib.cosmology.formulas`. identified:
+    what the data determine of them (`Formula.identified`), half_radius in Mpc/h among it.
+    standard_errors: of every constant and every identified combination; 0 for a constant that is
+    fixed; empty without bootstrap. starts: mean |δ − δ̂| that each start ended at.
     """
 
     formula: str
@@ -85,8 +81,7 @@ def refit(
         seed: of random starts and of the bootstrap.
 
     Raises:
-        UnknownChoice: no formula of that name.
-        InputError: fewer halos than constants.
+        InputError: no formula of that name, or fewer halos than constants.
     """
     formula = get_formula(name)
     rows = np.arange(len(features)) if fitted is None else np.flatnonzero(fitted)
@@ -102,7 +97,7 @@ def refit(
     constants = formula.from_free(free)
     return Refitted(
         name,
-        dict(zip(formula.names, map(float, constants), strict=True)),
+        formula.named(constants),
         formula.identified(constants),
         _standard_errors(formula, fast, rows, free, bootstrap, rng),
         tuple(loss for _, loss in ends),
@@ -145,8 +140,7 @@ def _standard_errors(formula: Formula, features: Features, rows, free, times: in
         weights = np.bincount(rng.integers(count, size=count), minlength=count)[block]
         end, _ = _descend(formula, features, rows, free, weights.astype(float), SOFTNESS[1:3])
         constants = formula.from_free(end)
-        named = dict(zip(formula.names, constants, strict=True))
-        drawn.append(named | formula.identified(constants))
+        drawn.append(formula.named(constants) | formula.identified(constants))
     # What is kept has no error, and rounding shall not give it one.
     drawn = pd.DataFrame(drawn)
     return (drawn.std() * (drawn.nunique() > 1)).to_dict()

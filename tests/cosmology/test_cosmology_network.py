@@ -20,8 +20,14 @@ from symlib.cosmology.composition import (
     PairTable,
     refit_composed,
 )
-from symlib.cosmology.halo_graphs import halo_graph, surroundings
-from symlib.cosmology.network import _Loop, halo_network, speaking, train_halos
+from symlib.cosmology.network import (
+    _Loop,
+    halo_graph,
+    halo_network,
+    speaking,
+    surroundings,
+    train_halos,
+)
 from symlib.cosmology.reading import _choose, kernel, survey
 from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
 from symlib.papers.cranmer2020.pages.halo_figures import halo_kernel, halo_spectrum
@@ -106,7 +112,7 @@ def test_training_learns_a_sum_over_neighbours_with_few_components():
 
 
 def test_the_survey_agrees_with_the_network():
-    graph, network = halo_graph(universe(80)), halo_network(16, neighbours=10.0)
+    graph, network = halo_graph(universe(80)), halo_network(16, senders=10.0)
     seen = survey(network, graph, centres=7)
     predicted, raw = predict(network, graph)
     np.testing.assert_allclose(seen.predicted, predicted[:, 0], atol=1e-5)
