@@ -57,14 +57,11 @@ def record_metrics(chapter: str, metrics: dict[str, float | bool | str]) -> Path
 
     Args:
         chapter: the chapter's name, e.g. "01_nbody".
-        metrics: name -> a finite number, a yes or no, or a short text such as an equation.
+        metrics: name -> a finite number, a yes or no, or a short text such as an equation;
+            InputError for anything else.
 
     Returns:
-        The JSON file: in the folder that the variable SYMLIB_METRICS_DIR names, else
-        _build/metrics/ of the checkout.
-
-    Raises:
-        InputError: a value of another kind, or one that is not finite.
+        The JSON file, in the folder that SYMLIB_METRICS_DIR names, else in _build/metrics.
     """
     plain = {}
     for name, value in metrics.items():
@@ -87,10 +84,7 @@ def show(figure, alt: str) -> None:
 
     Args:
         figure: a matplotlib figure.
-        alt: what the picture shows, in a sentence or two.
-
-    Raises:
-        InputError: the text is empty.
+        alt: what the picture shows, in a sentence or two; InputError if it is empty.
     """
     from IPython.display import display
 
@@ -155,7 +149,7 @@ def execute(
         notebook.unlink(missing_ok=True)
         (metrics / f"{name}.json").unlink(missing_ok=True)
         try:
-            with _environment(here):
+            with _environment(**here):
                 papermill.execute_notebook(
                     root / "notebooks" / f"{name}.ipynb",
                     notebook,
@@ -173,14 +167,14 @@ def execute(
 
 
 @contextlib.contextmanager
-def _environment(changes: dict[str, str]):
-    before = os.environ.copy()
-    os.environ.update(changes)
+def _environment(**changes: str):
+    before = dict(os.environ)
+    os.environ |= changes
     try:
         yield
     finally:
         os.environ.clear()
-        os.environ.update(before)
+        os.environ |= before
 
 
 def _failure(error: Exception, notebook: Path) -> str:
@@ -262,16 +256,11 @@ def render(
     program = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", program, "build", ".", "--path-output", str(work)]
     command += ["--all", "--warningiserror", "--keep-going"]
+    # One language, so that the log reads the same everywhere.
+    here = {"cwd": source, "env": {**os.environ, "LC_ALL": "C.UTF-8"}}
     with open(log, "w", encoding="utf-8") as file:
-        # One language, so that the log reads the same everywhere.
-        status = subprocess.run(
-            command,
-            cwd=source,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        ).returncode
-    if status:
+        done = subprocess.run(command, **here, stdout=file, stderr=subprocess.STDOUT)
+    if done.returncode:
         lines = re.sub(r"\x1b\[[\d;]*m", "", log.read_text(encoding="utf-8")).splitlines()
         said = [line for line in lines if re.search("WARNING|ERROR|Error: ", line)] or lines[-30:]
         raise BookFailed("\n".join([*said, f"rendering the book failed; the whole log is {log}"]))
@@ -281,7 +270,7 @@ def render(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The two steps of `make book`."""
+    """The two steps of `make book`; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m symlib.book")
     steps = parser.add_subparsers(dest="step", required=True)
     run = steps.add_parser("execute", help="execute chapters with papermill")

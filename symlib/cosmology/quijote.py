@@ -38,14 +38,14 @@ _COLUMNS = {
 }
 _BYTES = 4 * sum(width for _, width in _COLUMNS.values())
 _MOST_FILES = 100_000
-_NAME = re.compile(r"group_tab_(\d+)\.(\d+)$")
+_NAME = re.compile(r"group_tab_(\d+)\.\d+")
 
 
 def read_groups(path: str | Path, redshift: float | None = None) -> tuple[dict, dict]:
     """Read all group files of a snapshot.
 
     Args:
-        path: the folder of the group files (groups_004, say), or the first of them.
+        path: the folder of the group files (groups_004, say), or one of them.
         redshift: of the snapshot; Quijote's own for its number when None.
 
     Returns:
@@ -60,13 +60,12 @@ def read_groups(path: str | Path, redshift: float | None = None) -> tuple[dict, 
     redshift = REDSHIFTS.get(snapshot) if redshift is None else redshift
     if redshift is None:
         raise InputError(f"redshift: give it; Quijote has no snapshot {snapshot} ({first})")
-    header, *parts = _read_file(first)
-    count, files = header["all_groups"], header["files"]
-    for index in range(1, files):
-        other = first.with_suffix(f".{index}")
-        found, part = _read_file(other)
-        if (found["files"], found["all_groups"]) != (files, count):
-            raise InputError(f"{other}: its header does not belong to {first.name}")
+    header, part = _read_file(first)
+    count, parts = header["all_groups"], [part]
+    for index in range(1, header["files"]):
+        found, part = _read_file(first.with_suffix(f".{index}"))
+        if any(found[name] != header[name] for name in ("files", "all_groups")):
+            raise InputError(f"{first.stem}.{index}: its header does not belong to {first}")
         parts.append(part)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
     lengths, masses = columns["lengths"], columns["masses"].astype(np.float64) * 1e10
@@ -83,8 +82,8 @@ def read_groups(path: str | Path, redshift: float | None = None) -> tuple[dict, 
         "masses": masses,
         "particle_mass": float(np.median(each)),
     }
-    source = {"snapshot": snapshot, "redshift": float(redshift), "files": files}
-    return groups, {"simulation": "Quijote", **source}
+    source = {"simulation": "Quijote", "snapshot": snapshot, "redshift": float(redshift)}
+    return groups, {**source, "files": header["files"]}
 
 
 def read_quijote(
@@ -123,7 +122,7 @@ def read_quijote(
 
 
 def _wrapped(name: str, positions, box: float) -> np.ndarray:
-    """Checked positions, those on the far face on the near one: float32 may round up to it."""
+    """Checked positions; float32 may have rounded some up to the far face."""
     positions = np.asarray(positions)
     if positions.ndim != 2 or positions.shape[1] != 3 or not len(positions):
         raise InputError(f"{name}: shape [n, 3] is needed, got {positions.shape}")
@@ -133,19 +132,16 @@ def _wrapped(name: str, positions, box: float) -> np.ndarray:
 
 
 def _first_file(path: Path) -> tuple[Path, int]:
-    if path.is_dir():
-        found = sorted(file for file in path.iterdir() if _NAME.search(file.name))
-        snapshots = {int(_NAME.search(file.name)[1]) for file in found}
-        if len(snapshots) != 1:
-            raise InputError(
-                f"{path}: group_tab_NNN.0 files of one snapshot are needed, found "
-                f"{sorted(snapshots) or 'none'}; give the folder groups_NNN or one file"
-            )
-        path = found[0]
-    name = _NAME.search(path.name)
-    if name is None:
-        raise InputError(f"{path}: a name like group_tab_004.0 is needed")
-    return path.with_name(f"group_tab_{name[1]}.0"), int(name[1])
+    """A snapshot's first file and its number, from that file's folder or one of its files."""
+    files = path.iterdir() if path.is_dir() else [path]
+    snapshots = {found[1] for file in files if (found := _NAME.fullmatch(file.name))}
+    if len(snapshots) != 1:
+        raise InputError(
+            f"{path}: files group_tab_NNN.0, .1, ... of one snapshot are needed, found those of "
+            f"{', '.join(sorted(snapshots)) or 'none'}; give the folder groups_NNN or one file"
+        )
+    (number,) = snapshots
+    return (path if path.is_dir() else path.parent) / f"group_tab_{number}.0", int(number)
 
 
 def _read_file(path: Path) -> tuple[dict, dict]:

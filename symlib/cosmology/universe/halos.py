@@ -57,7 +57,6 @@ def find_halos(
     """Friends-of-friends halos.
 
     Args:
-        particles: positions and velocities of all particles of a box.
         linking: linking length in mean particle separations.
         least: particles that a halo must have.
 
@@ -96,18 +95,12 @@ def find_halos(
 
 
 def overdensity(centres: np.ndarray, tree: cKDTree, radius: float = RADIUS) -> np.ndarray:
-    """δ about each centre.
+    """δ about each centre, shape [halos], dimensionless, float32.
 
     Args:
         centres: shape [halos, 3], Mpc/h, in [0, box).
         tree: the particles, from `tree_of`.
-        radius: of the top-hat, Mpc/h.
-
-    Returns:
-        Shape [halos], dimensionless, float32.
-
-    Raises:
-        InputError: a box smaller than twice the radius.
+        radius: of the top-hat, Mpc/h; InputError if the box is smaller than twice that.
     """
     box = float(tree.boxsize[0])
     if not 0 < radius <= box / 2:

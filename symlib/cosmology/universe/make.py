@@ -15,15 +15,9 @@ import numpy as np
 from tqdm import tqdm
 
 from symlib.cosmology.catalogue import Catalogue, DensitySlice, write_catalogue
+from symlib.cosmology.universe import halos as finder
 from symlib.cosmology.universe.gravity import cosmology
-from symlib.cosmology.universe.halos import (
-    LEAST,
-    LINKING,
-    RADIUS,
-    Particles,
-    find_halos,
-    overdensity,
-)
+from symlib.cosmology.universe.halos import RADIUS, Particles
 from symlib.cosmology.universe.simulation import Universe, simulate
 from symlib.errors import InputError
 from symlib.records.record import provenance
@@ -40,10 +34,8 @@ def make_catalogue(
     """Simulate a universe and catalogue its halos.
 
     Args:
-        universe: what to simulate.
         path: where to write the catalogue; None writes nothing.
         checkpoint: file for the simulation's state, so that an interrupted run goes on.
-        progress: show what is going on.
 
     Raises:
         InputError: a box in which δ makes no sense, no halos, or a file that cannot be written.
@@ -54,12 +46,12 @@ def make_catalogue(
     particles = simulate(universe, checkpoint, progress)
     if progress:
         tqdm.write("finding halos, and the matter about them", file=sys.stderr)
-    halos = find_halos(particles)
+    halos = finder.find_halos(particles)
     if len(halos["masses"]) == 0:
         raise InputError("universe: no halos formed; use more particles, or a smaller box")
     catalogue = Catalogue(
         box=float(universe.box),
-        delta=overdensity(halos["positions"], particles.tree),
+        delta=finder.overdensity(halos["positions"], particles.tree),
         particle_mass=particles.mass,
         provenance=_provenance(universe, path, time.perf_counter() - began),
         slice=density_slice(particles, middle=float(halos["positions"][0, 2])),
@@ -97,6 +89,6 @@ def _provenance(universe: Universe, path, seconds: float) -> dict:
     return found | {
         "universe": settings,
         "cosmology": {name: float(getattr(planck, name)) for name in parameters},
-        "halo_finder": {"linking": LINKING, "least_particles": LEAST},
+        "halo_finder": {"linking": finder.LINKING, "least_particles": finder.LEAST},
         "delta_radius": RADIUS,
     }

@@ -73,8 +73,7 @@ class Universe:
     @property
     def particle_mass(self) -> float:
         """Mass of a particle in h⁻¹ M☉."""
-        spacing = self.box / self.particles
-        return CRITICAL_DENSITY * float(cosmology().Omega_m) * spacing**3
+        return CRITICAL_DENSITY * float(cosmology().Omega_m) * (self.box / self.particles) ** 3
 
 
 @jax.jit
@@ -88,11 +87,9 @@ def _add(momenta, force, kick):
 
 
 def steps_of(universe: Universe) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients of the drifts and kicks that grow every linear mode exactly (FastPM).
+    """Coefficients of drifts [steps] and kicks [steps + 1] that grow linear modes exactly (FastPM).
 
-    Returns:
-        drifts [steps]: what a momentum is multiplied by. kicks [steps + 1]: what a force is;
-        the first and the last are half steps.
+    A momentum is multiplied by the first, a force by the second; the end kicks are half steps.
     """
     a = np.linspace(universe.a_start, 1.0, universe.steps + 1)
     grown, pace = linear_growth(a)
@@ -109,11 +106,8 @@ def simulate(
 
     Args:
         checkpoint: a file for the state between steps. If it is there and of the same
-            universe, the run goes on from it; it is removed at the end.
-        progress: show the steps and the time left.
-
-    Raises:
-        InputError: the checkpoint is of another universe, or damaged.
+            universe, the run goes on from it; it is removed at the end. InputError if it is of
+            another universe, or damaged.
     """
     checkpoint = None if checkpoint is None else Path(checkpoint)
     settings, done = dataclasses.asdict(universe), 0
