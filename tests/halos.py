@@ -5,16 +5,20 @@ import dataclasses
 import numpy as np
 
 from symlib.cosmology.catalogue import Catalogue, DensitySlice
-from symlib.cosmology.formulas import from_free, get_formula
+from symlib.cosmology.formulas import FORMULAS, get_formula
 from symlib.cosmology.neighbours import features, neighbours
 
 TRUTH = {
     "constant": (0.3,),
     "simple": (-0.2, 0.05, 0.004),
     # C1, log C2·C5, C3, C4, log R, log C7
-    "without_mass": from_free("without_mass", [-0.3, 5.0, 0.02, 3.0, np.log(20.5), np.log(14.0)]),
+    "without_mass": FORMULAS["without_mass"].from_free(
+        [-0.3, 5.0, 0.02, 3.0, np.log(20.5), np.log(14.0)]
+    ),
     # C3 is in units of C2 here
-    "with_mass": from_free("with_mass", [-0.4, 2.5, 0.05, 0.4, np.log(19.5), np.log(16.0)]),
+    "with_mass": FORMULAS["with_mass"].from_free(
+        [-0.4, 2.5, 0.05, 0.4, np.log(19.5), np.log(16.0)]
+    ),
     "with_own_mass": (-0.45, 0.06, 0.3, 20.2, 17.0),
 }
 
@@ -47,6 +51,6 @@ def universe(
 ) -> Catalogue:
     """Halos thrown at random, whose δ is a sum of neighbours' masses within a radius."""
     catalogue = random_halos(count, box, seed)
-    pairs = neighbours(catalogue, radius)
-    around = np.bincount(pairs.receivers, catalogue.masses[pairs.senders] / 1e14, count)
+    receivers, senders, _ = neighbours(catalogue, radius)
+    around = np.bincount(receivers, catalogue.masses[senders] / 1e14, count)
     return dataclasses.replace(catalogue, delta=around - 0.5)

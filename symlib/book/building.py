@@ -25,7 +25,7 @@ import sys
 from pathlib import Path
 
 from symlib import choices
-from symlib.errors import InputError, MissingEngine, UnknownChoice
+from symlib.errors import InputError, MissingEngine
 from symlib.files import ROOT, write_whole
 
 METRICS_VARIABLE = "SYMLIB_METRICS_DIR"
@@ -38,11 +38,7 @@ class BookFailed(RuntimeError):
 
 
 def find_root() -> Path:
-    """The checkout that holds the book: the working directory's, else this package's.
-
-    Raises:
-        InputError: neither is one.
-    """
+    """The checkout that holds the book: the working directory's, else this package's."""
     here = Path.cwd().resolve()
     for folder in (here, *here.parents, ROOT):
         if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
@@ -61,14 +57,11 @@ def record_metrics(chapter: str, metrics: dict[str, float | bool | str]) -> Path
 
     Args:
         chapter: the chapter's name, e.g. "01_nbody".
-        metrics: name -> a finite number, a yes or no, or a short text such as an equation.
+        metrics: name -> a finite number, a yes or no, or a short text such as an equation;
+            InputError for anything else.
 
     Returns:
-        The JSON file: in the folder that the variable SYMLIB_METRICS_DIR names, else
-        _build/metrics/ of the checkout.
-
-    Raises:
-        InputError: a value of another kind, or one that is not finite.
+        The JSON file, in the folder that SYMLIB_METRICS_DIR names, else in _build/metrics.
     """
     plain = {}
     for name, value in metrics.items():
@@ -91,16 +84,13 @@ def show(figure, alt: str) -> None:
 
     Args:
         figure: a matplotlib figure.
-        alt: what the picture shows, in a sentence or two.
-
-    Raises:
-        InputError: the text is empty.
+        alt: what the picture shows, in a sentence or two; InputError if it is empty.
     """
     from IPython.display import display
 
-    if not alt.strip():
-        raise InputError("show: alt must say what the figure shows")
     text = " ".join(alt.split())
+    if not text:
+        raise InputError("show: alt must say what the figure shows")
     picture = io.BytesIO()
     # Drawn here and not by the inline backend, so that it is the same whoever runs it.
     figure.savefig(picture, format="png", dpi=150, bbox_inches="tight")
@@ -120,12 +110,9 @@ def execute(
     """Execute chapters with papermill, in order; the first failing cell stops it.
 
     Args:
-        preset: how much work: "ci", "laptop" or "paper".
-        seed: the seed that every chapter starts from.
-        engine: the symbolic-regression engine: "auto", "operon" or "pysr".
+        preset, seed, engine: what every chapter is given (`symlib.discovery.discover`).
         chapters: which ones; all when None.
-        out: folder for the executed copies; _build/notebooks of the checkout when None.
-            What the chapters measure goes to `metrics/` beside it.
+        out: folder for the executed copies, _build/notebooks when None, with `metrics/` beside it.
         root: the checkout; found from the working directory when None.
 
     Returns:
@@ -148,14 +135,12 @@ def execute(
     check("spring", 2, "standard", preset, seed, engine=engine)
     wanted = known if chapters is None else list(chapters)
     for name in wanted:
-        if name not in known:
-            raise UnknownChoice("chapter", name, known)
+        choices.known("chapter", name, known)
     out = Path(out or root / "_build" / "notebooks").resolve()
     out.mkdir(parents=True, exist_ok=True)
     metrics = out.parent / "metrics"
-    asked = {"preset": preset, "seed": seed, "engine": engine}
     # What papermill is given it adds to the page, which says the defaults itself.
-    changes = {name: value for name, value in asked.items() if value != DEFAULTS[name]}
+    changes = {"preset": preset, "seed": seed, "engine": engine}.items() - DEFAULTS.items()
     # The kernel of this interpreter, whatever others are registered as `python3`.
     here = {METRICS_VARIABLE: str(metrics), "JUPYTER_PATH": f"{sys.prefix}/share/jupyter"}
     for number, name in enumerate(wanted, start=1):
@@ -164,11 +149,11 @@ def execute(
         notebook.unlink(missing_ok=True)
         (metrics / f"{name}.json").unlink(missing_ok=True)
         try:
-            with _environment(here):
+            with _environment(**here):
                 papermill.execute_notebook(
                     root / "notebooks" / f"{name}.ipynb",
                     notebook,
-                    changes,
+                    dict(changes),
                     kernel_name="python3",
                     language="python",
                     cwd=out,
@@ -182,14 +167,14 @@ def execute(
 
 
 @contextlib.contextmanager
-def _environment(changes: dict[str, str]):
-    before = os.environ.copy()
-    os.environ.update(changes)
+def _environment(**changes: str):
+    before = dict(os.environ)
+    os.environ |= changes
     try:
         yield
     finally:
         os.environ.clear()
-        os.environ.update(before)
+        os.environ |= before
 
 
 def _failure(error: Exception, notebook: Path) -> str:
@@ -207,17 +192,11 @@ def _failure(error: Exception, notebook: Path) -> str:
 
 
 def page_source(notebook, path: Path):
-    """An executed notebook as the book shows it.
-
-    The text given to `show` becomes the alternative text of the picture.
-
-    Args:
-        notebook: an executed notebook; it is changed.
-        path: its file, for messages.
+    """An executed notebook, changed so that the text given to `show` is its picture's alternative.
 
     Raises:
-        InputError: the notebook did not run to its end, a picture has no text, or one cell
-            shows two pictures (the book can give only one text to a cell's pictures).
+        InputError: the notebook, of that path, did not run to its end, a picture has no text, or
+            one cell shows two pictures (the book can give only one text to a cell's pictures).
     """
     ran = notebook.metadata.get("papermill")
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -234,23 +213,6 @@ def page_source(notebook, path: Path):
         if texts:
             cell.metadata["mystnb"] = {"image": {"alt": texts[0]}}
     return notebook
-
-
-def _stage(root: Path, executed: Path, source: Path) -> None:
-    """Put together what jupyter-book reads: configuration, prose, executed chapters."""
-    import nbformat
-
-    shutil.rmtree(source, ignore_errors=True)
-    (source / "notebooks").mkdir(parents=True)
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(root / name, source)
-    shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in chapter_names(root):
-        path = executed / f"{name}.ipynb"
-        if not path.is_file():
-            raise InputError(f"{path} is missing: execute the chapters first, with `make book`")
-        page = page_source(nbformat.read(path, as_version=4), path)
-        write_whole(source / "notebooks" / path.name, nbformat.writes(page) + "\n")
 
 
 def render(
@@ -271,26 +233,34 @@ def render(
         InputError: a chapter was not executed, or not to its end.
         BookFailed: jupyter-book failed or warned.
     """
+    import nbformat
+
     root = root or find_root()
     executed = Path(executed or root / "_build" / "notebooks").resolve()
     site = Path(site or root / "_build" / "html").resolve()
     work = site.parent / "site"
-    _stage(root, executed, work / "source")
-    shutil.rmtree(work / "_build", ignore_errors=True)
+    # What jupyter-book reads: configuration, prose, executed chapters.
+    shutil.rmtree(work, ignore_errors=True)
+    source = work / "source"
+    (source / "notebooks").mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(root / name, source)
+    shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in chapter_names(root):
+        path = executed / f"{name}.ipynb"
+        if not path.is_file():
+            raise InputError(f"{path} is missing: execute the chapters first, with `make book`")
+        page = page_source(nbformat.read(path, as_version=4), path)
+        write_whole(source / "notebooks" / path.name, nbformat.writes(page) + "\n")
     log = site.parent / "render.log"
     program = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", program, "build", ".", "--path-output", str(work)]
     command += ["--all", "--warningiserror", "--keep-going"]
+    # One language, so that the log reads the same everywhere.
+    here = {"cwd": source, "env": {**os.environ, "LC_ALL": "C.UTF-8"}}
     with open(log, "w", encoding="utf-8") as file:
-        # One language, so that the log reads the same everywhere.
-        status = subprocess.run(
-            command,
-            cwd=work / "source",
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        ).returncode
-    if status:
+        done = subprocess.run(command, **here, stdout=file, stderr=subprocess.STDOUT)
+    if done.returncode:
         lines = re.sub(r"\x1b\[[\d;]*m", "", log.read_text(encoding="utf-8")).splitlines()
         said = [line for line in lines if re.search("WARNING|ERROR|Error: ", line)] or lines[-30:]
         raise BookFailed("\n".join([*said, f"rendering the book failed; the whole log is {log}"]))
@@ -300,14 +270,13 @@ def render(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The two steps of `make book`."""
+    """The two steps of `make book`; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m symlib.book")
     steps = parser.add_subparsers(dest="step", required=True)
     run = steps.add_parser("execute", help="execute chapters with papermill")
     run.add_argument("chapters", nargs="*", help="e.g. 01_nbody; all when none is named")
-    run.add_argument("--preset", default="ci")
-    run.add_argument("--seed", type=int, default=0)
-    run.add_argument("--engine", default="auto")
+    for name, value in DEFAULTS.items():
+        run.add_argument(f"--{name}", type=type(value), default=value)
     steps.add_parser("render", help="render the book from the chapters executed last")
     options = parser.parse_args(arguments)
     try:

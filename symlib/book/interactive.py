@@ -9,7 +9,6 @@ finger or the keyboard. The selected equation is told by its shape as well as by
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -19,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
 from symlib.book.figures import BLUE, RED, SKY, STYLE
+from symlib.book.markdown import short
 from symlib.errors import InputError
 
 # What matplotlib draws in this colour takes the page's own ink, light or dark.
@@ -56,9 +56,20 @@ def pareto_html(front, *, selected: int | None = None, title: str = "") -> str:
         InputError: no rows, a row without one of the four, with an error that is negative or
             not finite, or a selected complexity that no row has.
     """
-    rows, selected = _rows(front, selected)
-    svg = _draw(rows, selected)
-    label = describe(rows, selected, title)
+    return _html_and_text(front, selected, title)[0]
+
+
+def show_pareto(front, *, selected: int | None = None, title: str = "") -> None:
+    """Show `pareto_html` in a chapter, with the text that stands for it."""
+    from IPython.display import display
+
+    html, text = _html_and_text(front, selected, title)
+    display({"text/html": html, "text/plain": text}, raw=True)
+
+
+def _html_and_text(front, selected: int | None, title: str) -> tuple[str, str]:
+    rows, at = _rows(front, selected)
+    svg, label = _draw(rows, at), _described(rows, rows[at], title)
     svg.attrib = {"viewBox": svg.get("viewBox"), "role": "group", "aria-label": label}
     words = ElementTree.Element("p", {"class": "pareto-said", "role": "status"})
     for group in svg.iter("g"):
@@ -66,8 +77,8 @@ def pareto_html(front, *, selected: int | None = None, title: str = "") -> str:
         name = group.attrib.pop("id", "")
         if not name.startswith(POINT):
             continue
-        row = rows[int(name.removeprefix(POINT))]
-        chosen = row["complexity"] == selected
+        number = int(name.removeprefix(POINT))
+        row, chosen = rows[number], number == at
         facts = (
             f"({'selected: ' * chosen}complexity {row['complexity']}, error {row['loss']:.3g}, "
             f"score {row['score']:.3f})"
@@ -86,34 +97,22 @@ def pareto_html(front, *, selected: int | None = None, title: str = "") -> str:
             ElementTree.SubElement(words, "span").text = f" {facts}"
     drawn, words = (ElementTree.tostring(part, encoding="unicode") for part in (svg, words))
     drawn = drawn.replace(INK, "currentColor")
-    return f'<div class="pareto" style="max-width: 32rem">\n{drawn}\n{words}\n</div>'
+    return f'<div class="pareto" style="max-width: 32rem">\n{drawn}\n{words}\n</div>', label
 
 
-def describe(rows: Sequence[Mapping], selected: int, title: str = "") -> str:
-    """The text that stands for the figure where it cannot be seen."""
-    chosen = next(row for row in rows if row["complexity"] == selected)
+def _described(rows: list[dict], chosen: dict, title: str) -> str:
     first, last = rows[0], rows[-1]
     of = f" of {title}" if title else ""
     return (
         f"Pareto front{of}: {len(rows)} equations, the error against their complexity above, the "
         f"score below. The error falls from {first['loss']:.3g} at complexity "
-        f"{first['complexity']} to {last['loss']:.3g} at {last['complexity']}. Selected, "
-        f"with the score {chosen['score']:.3g} at complexity {selected}: {chosen['equation']}."
+        f"{first['complexity']} to {last['loss']:.3g} at {last['complexity']}. Selected, with the "
+        f"score {chosen['score']:.3g} at complexity {chosen['complexity']}: {chosen['equation']}."
     )
 
 
-def show_pareto(front, **options) -> None:
-    """Show `pareto_html` in a chapter; the options are its own."""
-    from IPython.display import display
-
-    rows, selected = _rows(front, options.get("selected"))
-    text = describe(rows, selected, options.get("title", ""))
-    display({"text/html": pareto_html(front, **options), "text/plain": text}, raw=True)
-
-
 def _rows(front, selected: int | None) -> tuple[list[dict], int]:
-    from symlib.book.markdown import short
-
+    """The rows by complexity, checked, and which one is selected."""
     if hasattr(front, "equations_"):
         selected = int(front.selected["complexity"]) if selected is None else selected
         front = front.rows()
@@ -134,27 +133,27 @@ def _rows(front, selected: int | None) -> tuple[list[dict], int]:
     rows.sort(key=lambda row: row["complexity"])
     if selected is None:
         selected = max(rows, key=lambda row: row["score"])["complexity"]
-    if selected not in [row["complexity"] for row in rows]:
+    levels = [row["complexity"] for row in rows]
+    if selected not in levels:
         raise InputError(f"selected: no equation of the front has complexity {selected!r}")
-    return rows, selected
+    return rows, levels.index(selected)
 
 
 @mpl.rc_context(DRAWING)
-def _draw(rows: list[dict], selected: int) -> ElementTree.Element:
+def _draw(rows: list[dict], at: int) -> ElementTree.Element:
     """The front as SVG; row n has an invisible column, which a finger can hit, named point-n."""
     figure = Figure(figsize=(6.1, 5.1), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     levels, losses, scores = ([row[key] for row in rows] for key in ("complexity", "loss", "score"))
-    at = levels.index(selected)
     # An equation that is exact up to rounding lies on the axis: it has no logarithm to speak of.
     positive = [loss for loss in losses if loss > max(1e-13 * max(losses), 1e-300)] or [1.0]
     floor = min(positive) / 1.5
     heights = [max(loss, floor) for loss in losses]
     above.plot(levels, heights, "o-", color=BLUE, ms=8, drawstyle="steps-post", clip_on=False)
-    above.plot(selected, heights[at], "*", color=RED, ms=16, clip_on=False)
+    above.plot(levels[at], heights[at], "*", color=RED, ms=16, clip_on=False)
     above.set(yscale="log", ylabel="mean absolute error", ylim=(floor, 1.5 * max(positive)))
     above.tick_params(bottom=False)
-    below.bar(levels, scores, color=[RED if level == selected else SKY for level in levels])
+    below.bar(levels, scores, color=[RED if k == at else SKY for k in range(len(levels))])
     below.set(xlabel="complexity", ylabel="score", xlim=(levels[0] - 1, levels[-1] + 1))
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
     across = blended_transform_factory(below.transData, figure.transFigure)
@@ -163,10 +162,8 @@ def _draw(rows: list[dict], selected: int) -> ElementTree.Element:
         column = Rectangle((level - 0.5, 0), 1, 1, transform=across, fc=INK, ec="none", alpha=1e-3)
         column.set_gid(f"{POINT}{number}")
         figure.add_artist(column)
-    with io.StringIO() as file:
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(file, format="svg", transparent=True, metadata=nothing)
-        text = file.getvalue()
+    file, nothing = io.StringIO(), dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(file, format="svg", transparent=True, metadata=nothing)
     # matplotlib's style would hold for the whole page, and within HTML nothing needs a namespace.
-    text = re.sub(r'<style.*?</style>|xmlns(:\w+)?="[^"]*"', "", text, flags=re.DOTALL)
+    text = re.sub(r'<style.*?</style>|xmlns(:\w+)?="[^"]*"', "", file.getvalue(), flags=re.DOTALL)
     return ElementTree.fromstring(text.replace("xlink:href", "href"))

@@ -1,108 +1,36 @@
 """The showcase: papers that found an equation with PySR, read from one file and checked.
 
-`book/papers.yml` has one entry for each paper. `read_papers` refuses a malformed one with a
-message that names entry and field, so the book cannot be built with it; `showcase` writes the
-page's Markdown. The filter on the page, by field, is a script's (it is drawn from the list
-itself), and without scripts the list is whole.
+`book/papers.yml` has one entry for each paper, which book/results/schemas/papers.json describes.
+`read_papers` refuses a malformed one with a message that names entry and field, so the book cannot
+be built with it; `showcase` writes the page's Markdown by book/_templates/showcase.jinja. The
+filter on the page, by field, is a script's, and without scripts the list is whole.
 """
 
+import json
 import re
 from datetime import date
 from pathlib import Path
 
+import yaml
+from jinja2 import Environment, FileSystemLoader
+from jsonschema import Draft202012Validator as Validator
+from markupsafe import Markup
+
 from symlib.errors import InputError
-
-_TEXT = {"type": "string", "pattern": r"\S"}
-_AUTHOR = {
-    "type": "object",
-    "description": "name, and at: the numbers of the affiliations, counted from 1",
-    "additionalProperties": False,
-    "required": ["name", "at"],
-    "properties": {"name": _TEXT, "at": {"type": "array", "items": {"type": "integer"}}},
-}
-# A description says to a person what a pattern means.
-PROPERTIES = {
-    "title": _TEXT,
-    "authors": {"type": "array", "minItems": 1, "items": _AUTHOR},
-    "affiliations": {"type": "array", "minItems": 1, "items": _TEXT},
-    "link": {
-        "type": "string",
-        "description": "an address that begins with https://",
-        "pattern": r"^https?://[^\s<>/]+\.[^\s<>]+$",
-    },
-    "date": {
-        "type": "string",
-        "description": 'a date such as 2022-02-04, "2022-02" or "2022"',
-        "anyOf": [{"format": "date"}, {"pattern": r"^\d{4}(-(0[1-9]|1[0-2]))?$"}],
-    },
-    "field": _TEXT,
-    "found": _TEXT,
-    "equation": {
-        "type": "string",
-        "description": "LaTeX, without dollar signs",
-        "pattern": r"^[^$]*[^$\s][^$]*$",
-    },
-}
-OPTIONAL = {"equation", "see"}
-
-# Every value that it inserts is escaped, unless a filter says that it is Markdown already.
-PAGE = """\
-{% for paper in papers %}
-::::{div} paper
-**[{{ paper.title }}](<{{ paper.link }}>)**
-
-{% for author in paper.authors %}
-{{ author.name }}{sup}`{{ author.at | join(",") | safe }}`{{ "" if loop.last else "," }}
-{% endfor %}
-
-:::{div} paper-affiliations
-{% for name in paper.affiliations %}
-{sup}`{{ loop.index }}` {{ name }}{{ "" if loop.last else "," }}
-{% endfor %}
-:::
-:::{div} paper-field
-{{ paper.field }}
-:::
-:::{div} paper-date
-{{ paper.date | shown_date }}
-:::
-
-{{ paper.found | prose }}
-
-{% if paper.equation %}
-$$
-{{ paper.equation | replace("\n", " ") | safe }}
-$$
-{% endif %}
-:::{div} paper-run
-**In this book:**
-{% if paper.chapter %}
-{doc}`/notebooks/{{ paper.chapter | safe }}` runs it.
-{% elif paper.see %}
-no chapter runs it; the closest in method is {doc}`/notebooks/{{ paper.see | safe }}`.
-{% else %}
-no chapter runs it.
-{% endif %}
-:::
-::::
-{% endfor %}
-"""
+from symlib.records.reading import BOOK, SCHEMAS
 
 
 def read_papers(path: Path, chapters: list[str]) -> list[dict]:
     """The papers of a file, newest first.
 
     Args:
-        path: a YAML file, a list of entries; `PROPERTIES` says what an entry holds.
+        path: a YAML file, a list of entries.
         chapters: the names of the book's chapters, e.g. ["01_nbody"].
 
     Raises:
         InputError: the file cannot be read, or entries are malformed. The message has a line
             for each problem, which names the entry by number and title, and the field.
     """
-    import yaml
-    from jsonschema import Draft202012Validator as Validator
-
     path = Path(path)
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -112,13 +40,8 @@ def read_papers(path: Path, chapters: list[str]) -> list[dict]:
         raise InputError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(entries, list) or not entries:
         raise InputError(f"{path.name}: a list of entries, each a `- title: ...`, is needed")
-    properties = PROPERTIES | {"chapter": {"enum": [None, *chapters]}, "see": {"enum": chapters}}
-    schema = {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [name for name in properties if name not in OPTIONAL],
-        "properties": properties,
-    }
+    schema = json.loads((SCHEMAS / "papers.json").read_text(encoding="utf-8"))
+    schema["properties"] |= {"chapter": {"enum": [None, *chapters]}, "see": {"enum": chapters}}
     validator = Validator(schema, format_checker=Validator.FORMAT_CHECKER)
     problems, seen = [], []
     for number, entry in enumerate(entries, start=1):
@@ -151,11 +74,10 @@ def _problems(entry, validator):
 
 def showcase(papers: list[dict]) -> str:
     """The showcase as Markdown (MyST), each paper in a box of its own, in the order given."""
-    from jinja2 import Environment
-
-    environment = Environment(trim_blocks=True, finalize=_escaped)
+    templates = FileSystemLoader(BOOK / "_templates")
+    environment = Environment(loader=templates, trim_blocks=True, finalize=_escaped)
     environment.filters |= {"shown_date": shown_date, "prose": _prose}
-    return environment.from_string(PAGE).render(papers=papers)
+    return environment.get_template("showcase.jinja").render(papers=papers)
 
 
 def shown_date(text: str) -> str:
@@ -173,8 +95,6 @@ def _escaped(value) -> str:
 
 def _prose(text: str):
     """Text that Markdown shows as it is, but for the mathematics between dollar signs."""
-    from markupsafe import Markup
-
     parts = re.split(r"(\$[^$]+\$)", " ".join(text.split()))
     parts[::2] = map(_escaped, parts[::2])
     return Markup("".join(parts))

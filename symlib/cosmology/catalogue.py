@@ -34,10 +34,9 @@ CRITICAL_DENSITY = 2.77536627e11  # h² M☉ / Mpc³
 
 @dataclass(frozen=True)
 class DensitySlice:
-    """Density of a slab, projected along z, for a picture.
+    """Density of a slab, low ≤ z < high (Mpc/h), projected along z, for a picture.
 
-    values: shape [cells, cells] (x, y), in units of the mean, float32. low, high: the slab's
-    limits in z, Mpc/h.
+    values: shape [cells, cells] (x, y), in units of the mean, float32.
     """
 
     values: np.ndarray
@@ -47,14 +46,10 @@ class DensitySlice:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Halos of one simulated box, checked when made.
+    """Halos of one simulated box, checked when made; the columns are at the module's head.
 
     Args:
         box: side of the periodic box, Mpc/h.
-        positions: shape [halos, 3], Mpc/h, in [0, box).
-        velocities: shape [halos, 3], peculiar, km/s.
-        masses: shape [halos], h⁻¹ M☉.
-        delta: shape [halos], dimensionless, at least -1.
         particle_mass: mass of a simulation particle, h⁻¹ M☉.
         provenance: plain JSON values: settings, seed, versions, command.
         slice: a picture's density, or None.
@@ -76,35 +71,37 @@ class Catalogue:
     def __post_init__(self):
         for name in ("box", "particle_mass"):
             value = getattr(self, name)
-            _require(
-                isinstance(value, int | float) and 0 < value < np.inf,
-                f"{name}: a positive number, got {value!r}",
-            )
+            if not (isinstance(value, int | float) and 0 < value < np.inf):
+                raise InputError(f"{name}: a positive number, got {value!r}")
         count = np.size(self.masses)
-        _require(count > 0, "masses: no halos at all; use more particles or a larger box")
+        if count == 0:
+            raise InputError("masses: no halos at all; use more particles or a larger box")
         for name in COLUMNS:
-            wanted = (count, 3) if name in ("positions", "velocities") else (count,)
-            object.__setattr__(self, name, _numbers(name, getattr(self, name), wanted))
+            shape = (count, 3) if name in ("positions", "velocities") else (count,)
+            column = np.asarray(getattr(self, name))
+            if column.dtype.kind not in "fiu" or column.shape != shape:
+                got = f"{column.dtype} of shape {column.shape}"
+                raise InputError(f"{name}: numbers of shape {shape} are needed, got {got}")
+            bad = int((~np.isfinite(column)).sum())
+            if bad:
+                raise InputError(f"{name}: {bad} of {column.size} values are NaN or infinite")
+            object.__setattr__(self, name, column.astype(np.float32))
         check_inside("positions", self.positions, self.box)
         least, total = self.masses.min(), self.masses.sum(dtype=np.float64)
-        _require(
-            least >= 0.999 * self.particle_mass,
-            f"masses: the smallest, {least:g}, is below one particle's {self.particle_mass:g} "
-            "h⁻¹ M☉; masses must be in h⁻¹ M☉, not in units of 10¹⁰ or 10¹⁴ of them",
-        )
-        _require(
-            total <= CRITICAL_DENSITY * self.box**3,
-            f"masses: their sum, {total:g} h⁻¹ M☉, is more than a box of critical density holds; "
-            "masses must be in h⁻¹ M☉ and the box in Mpc/h",
-        )
+        if least < 0.999 * self.particle_mass or total > CRITICAL_DENSITY * self.box**3:
+            raise InputError(
+                f"masses: from {least:g}, less than a particle's {self.particle_mass:g} h⁻¹ M☉, "
+                f"or {total:g} in all, more than a box of critical density holds; masses must be "
+                "in h⁻¹ M☉, not in units of 10¹⁰ or 10¹⁴ of them, and the box in Mpc/h"
+            )
         speed = np.sqrt((self.velocities.astype(np.float64) ** 2).sum(1).mean())
-        _require(
-            count < _ENOUGH_TO_JUDGE or _RMS_SPEEDS[0] <= speed <= _RMS_SPEEDS[1],
-            f"velocities: {speed:g} km/s root-mean-square, where halos have some hundreds; "
-            "velocities must be peculiar ones in km/s",
-        )
-        lowest = self.delta.min()
-        _require(lowest >= -1, f"delta: down to {lowest:g}; a density cannot be negative")
+        if count >= _ENOUGH_TO_JUDGE and not _RMS_SPEEDS[0] <= speed <= _RMS_SPEEDS[1]:
+            raise InputError(
+                f"velocities: {speed:g} km/s root-mean-square, where halos have some hundreds; "
+                "velocities must be peculiar ones in km/s"
+            )
+        if self.delta.min() < -1:
+            raise InputError(f"delta: down to {self.delta.min():g}, below an empty sphere's -1")
 
     def __len__(self) -> int:
         return len(self.masses)
@@ -117,32 +114,14 @@ class Catalogue:
         return (z >= self.slice.low) & (z < self.slice.high)
 
 
-def _require(holds: bool, otherwise: str):
-    if not holds:
-        raise InputError(otherwise)
-
-
-def _numbers(name: str, column, shape: tuple) -> np.ndarray:
-    column = np.asarray(column)
-    _require(column.dtype.kind in "fiu", f"{name}: numbers are needed, got {column.dtype}")
-    _require(column.shape == shape, f"{name}: shape {column.shape}, where {shape} is needed")
-    bad = int((~np.isfinite(column)).sum())
-    _require(bad == 0, f"{name}: {bad} of {column.size} values are NaN or infinite")
-    return column.astype(np.float32)
-
-
 def check_inside(name: str, positions: np.ndarray, box: float) -> None:
-    """Refuse positions that do not all lie in [0, box), or are not finite.
-
-    Raises:
-        InputError: says where they lie, and calls them `name`.
-    """
+    """Refuse, by an InputError, positions that are not finite or not all in [0, box)."""
     low, high = positions.min(), positions.max()
-    _require(
-        low >= 0 and high < box,
-        f"{name}: from {low:g} to {high:g}, outside the box [0, {box:g}) Mpc/h; "
-        "wrap them, or give positions and box in Mpc/h (not kpc/h)",
-    )
+    if not (low >= 0 and high < box):
+        raise InputError(
+            f"{name}: from {low:g} to {high:g}, outside the box [0, {box:g}) Mpc/h; "
+            "wrap them, or give positions and box in Mpc/h (not kpc/h)"
+        )
 
 
 def write_catalogue(path: str | Path, catalogue: Catalogue) -> Path:
@@ -151,13 +130,8 @@ def write_catalogue(path: str | Path, catalogue: Catalogue) -> Path:
     Raises:
         InputError: the provenance is not plain JSON, or the file cannot be written.
     """
-    facts = {
-        "format": FORMAT,
-        "box": catalogue.box,
-        "particle_mass": catalogue.particle_mass,
-        "units": COLUMNS,
-        "provenance": catalogue.provenance,
-    }
+    facts = {name: getattr(catalogue, name) for name in ("box", "particle_mass", "provenance")}
+    facts |= {"format": FORMAT, "units": COLUMNS}
     arrays = {name: getattr(catalogue, name) for name in COLUMNS}
     if catalogue.slice is not None:
         facts["slice"] = {"low": catalogue.slice.low, "high": catalogue.slice.high}
@@ -177,12 +151,11 @@ def read_catalogue(path: str | Path) -> Catalogue:
     if facts.get("format") != FORMAT:
         raise InputError(f"{path}: not one of symlib's halo catalogues")
     try:
-        picture = None
-        if "slice" in arrays:
-            picture = DensitySlice(arrays["slice"].astype(np.float32), **facts["slice"])
         columns = {name: arrays[name] for name in COLUMNS}
-        scalars = {name: facts[name] for name in ("box", "particle_mass", "provenance")}
-        return Catalogue(**columns, **scalars, slice=picture)
+        columns |= {name: facts[name] for name in ("box", "particle_mass", "provenance")}
+        if "slice" in arrays:
+            columns["slice"] = DensitySlice(arrays["slice"].astype("f4"), **facts["slice"])
+        return Catalogue(**columns)
     except KeyError as error:
         raise InputError(f"{path}: no column {error}") from error
     except InputError as error:
@@ -190,13 +163,7 @@ def read_catalogue(path: str | Path) -> Catalogue:
 
 
 def write_arrays(path: str | Path, facts: dict, compressed: bool = False, **arrays) -> Path:
-    """Write arrays, and facts about them as a JSON text.
-
-    Args:
-        path: where the file goes; its folder is made if need be.
-        facts: plain JSON values.
-        compressed: deflate it (slow where arrays are large).
-        **arrays: what it holds, under their names; none of object type.
+    """Write arrays, deflated if asked (slow where they are large), and plain JSON facts.
 
     Raises:
         InputError: the file cannot be written, or facts are not plain JSON.
@@ -212,14 +179,10 @@ def write_arrays(path: str | Path, facts: dict, compressed: bool = False, **arra
 
 
 def read_arrays(path: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
-    """Facts and arrays of such a file.
-
-    Raises:
-        InputError: the file is missing, damaged, or of another kind.
-    """
+    """Facts and arrays of such a file; InputError if it is missing, damaged or of another kind."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            arrays = dict(archive)
         return dict(json.loads(str(arrays.pop("facts")))), arrays
     # Damage shows in zip, zlib, numpy or JSON, and each has errors of its own for it.
     except Exception as error:

@@ -9,13 +9,14 @@ another matter: φᵛ can undo it, so the constants of a composed formula are kn
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import sympy as sp
+import torch
 from torch_geometric.data import Data
 
-from symlib.cosmology.halo_graphs import LENGTH, Neighbourhoods
-from symlib.errors import InputError
+from symlib.cosmology.network import LENGTH, surroundings
 from symlib.symbolic.algebra.expressions import evaluate, form_of, symbol
 from symlib.symbolic.algebra.parsing import equation_text
 from symlib.symbolic.algebra.simplify import simplify_equation
@@ -43,10 +44,7 @@ class PairTable:
     @classmethod
     def of(cls, graph: Data, rows) -> "PairTable":
         """The pairs that end in some halos, halo by halo, in the order of `rows`."""
-        import torch
-
-        rows = torch.as_tensor(np.asarray(rows), dtype=torch.int64)
-        *inputs, receiver = Neighbourhoods.of(graph).inputs(rows)
+        *inputs, receiver = surroundings(graph, torch.as_tensor(np.asarray(rows)))
         first, second, apart = (values.double().numpy() for values in inputs)
         receiver = receiver.numpy()
         r = np.linalg.norm(apart, axis=1) * (LENGTH / DISTANCE)
@@ -62,15 +60,15 @@ class PairTable:
 
 @dataclass(frozen=True)
 class Composed:
-    """A formula for δ̂ of two levels.
-
-    edge: φᵉ, over m1, m2, r, dv, v1; node: φᵛ, over e1, m1, v1; expr: the two as one, sums
-    written with sympy's `Sum` over j = 1 … N, the neighbours, and indexed m2, r, dv.
-    """
+    """A formula for δ̂ of two levels: φᵉ, over m1, m2, r, dv, v1, and φᵛ, over e1, m1, v1."""
 
     edge: sp.Expr
     node: sp.Expr
-    expr: sp.Expr
+
+    @cached_property
+    def expr(self) -> sp.Expr:
+        """The two as one, with sympy's `Sum` over j = 1 … N, and indexed m2, r, dv."""
+        return self.node.xreplace({symbol("e1"): summed(self.edge)})
 
     def predict(self, table: PairTable) -> np.ndarray:
         """δ̂ of the table's halos, shape [halos]; not finite where the formula is undefined."""
@@ -83,46 +81,24 @@ class Composed:
 
     def to_dict(self) -> dict:
         """Both equations and the composed one as text."""
-        return {
-            "edge": equation_text(self.edge),
-            "node": equation_text(self.node),
-            "composed": str(self.expr),
-        }
+        texts = {"edge": equation_text(self.edge), "node": equation_text(self.node)}
+        return {**texts, "composed": str(self.expr)}
 
-    def latex(self, precision: int = 3) -> str:
-        """The composed formula in LaTeX, constants to `precision` significant digits."""
-        return sp.latex(
-            self.expr.xreplace({n: sp.Float(n, precision) for n in self.expr.atoms(sp.Float)})
-        )
-
-
-def compose(edge: sp.Expr, node: sp.Expr) -> Composed:
-    """Put Σ φᵉ into φᵛ.
-
-    Args:
-        edge: over m1, m2, r, dv, v1.
-        node: over e1, m1, v1.
-
-    Raises:
-        InputError: an equation over other variables.
-    """
-    for name, expr, known in (("edge", edge, PAIR_NAMES), ("node", node, NODE_NAMES)):
-        strange = {s.name for s in expr.free_symbols} - set(known)
-        if strange:
-            raise InputError(f"{name}: unknown variable {', '.join(sorted(strange))}; {known}")
-    return Composed(edge, node, node.xreplace({symbol("e1"): summed(edge)}))
+    def latex(self) -> str:
+        """The composed formula in LaTeX, constants to three significant digits."""
+        short = {number: sp.Float(number, 3) for number in self.expr.atoms(sp.Float)}
+        return sp.latex(self.expr.xreplace(short))
 
 
 def summed(edge: sp.Expr) -> sp.Expr:
     """Σ_j of an equation of φᵉ, factors and terms of the receiver alone taken out."""
     j, number = sp.Symbol("j", integer=True), sp.Symbol("N", integer=True, positive=True)
     indexed = {symbol(n): sp.IndexedBase(n, real=True)[j] for n in _OF_THE_PAIR}
-    total = sp.Integer(0)
     # Products are spread, powers of sums are not: a tenth power would become a page.
     spread = sp.expand(edge, power_base=False, power_exp=False, multinomial=False)
     terms = sp.Add.make_args(spread)
-    if len(terms) > _READABLE:
-        terms = sp.Add.make_args(edge)
+    terms = terms if len(terms) <= _READABLE else sp.Add.make_args(edge)
+    total = sp.Integer(0)
     for term in terms:
         own, pair = term.as_independent(*indexed, as_Add=False)
         total += own * (number if pair == 1 else sp.Sum(pair.xreplace(indexed), (j, 1, number)))
@@ -132,21 +108,16 @@ def summed(edge: sp.Expr) -> sp.Expr:
 def refit_composed(found: Composed, table: PairTable, delta, moves: int = 600) -> Composed:
     """Fit all constants of both levels to δ, by mean absolute error.
 
-    Smooth steps first (least squares with a loss that is linear for large residuals), then a
-    simplex on the mean absolute error itself, which also moves thresholds.
-
-    Args:
-        table, delta: halos to fit, with their pairs.
-        moves: evaluations that the simplex may take.
+    Smooth steps first (least squares with a loss that is linear for large residuals), then
+    `moves` of a simplex on the mean absolute error itself, which also moves thresholds.
     """
     delta = np.asarray(delta, np.float64)
     edge, node = form_of(found.edge), form_of(found.node)
     run_edge, run_node = edge.compile(PAIR_NAMES), node.compile(NODE_NAMES)
-    start = np.concatenate([edge.values, node.values])
+    start, count = np.concatenate([edge.values, node.values]), len(edge.values)
     if not len(start):
         return found
     scale = np.where(start == 0, 1.0, np.abs(start))
-    count = len(edge.values)
 
     def residuals(unit):
         e = table.summed(run_edge((unit * scale)[:count], table.pairs))
@@ -154,6 +125,5 @@ def refit_composed(found: Composed, table: PairTable, delta, moves: int = 600) -
 
     options = {"max_nfev": 30, "diff_step": 1e-5}
     best = soft_fit(residuals, start / scale, [0.02], moves, **options)[0] * scale
-    return compose(
-        simplify_equation(edge.fill(best[:count])), simplify_equation(node.fill(best[count:]))
-    )
+    filled = edge.fill(best[:count]), node.fill(best[count:])
+    return Composed(*map(simplify_equation, filled))

@@ -22,9 +22,8 @@ M_i = −C2 / C3, among the heaviest halos. Counting the halo in its own sum nee
 **The paper's units.** It names none for r and v. Its two kernels fall to half at r = 0.071, which
 is 20.5 Mpc/h where positions are standardised by the standard deviation of a uniform box of
 1000 Mpc/h, 1000/√12 = 288.7; speeds are then taken to be standardised by that of one velocity
-component, which the paper does not give (here 270 km/s, that of our own universes' halos).
-Among our halos, thinned to the paper's number density, its constants as printed do best with
-masses in 10¹⁴ h⁻¹ M☉ and speeds in 290 km/s, which supports both readings.
+component, which the paper does not give (here 270 km/s, that of our own universes' halos). Among
+our halos its constants as printed do best with speeds in 290 km/s, which supports both readings.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,9 +31,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from symlib.choices import known
 from symlib.cosmology.neighbours import SPEED_UNIT, Features, soft_tophat
 from symlib.cosmology.universe.halos import RADIUS
-from symlib.errors import InputError, UnknownChoice
+from symlib.errors import InputError
 
 PAPER_LENGTH = 1000 / np.sqrt(12)  # Mpc/h
 PAPER_SPEED = 270.0  # km/s
@@ -44,54 +44,78 @@ PAPER_SPEED = 270.0  # km/s
 class Formula:
     """A formula of Table 6 with named constants C1, C2, ...
 
+    A fit moves `free` constants: positive ones by their logarithm, redundant ones left out. Of
+    seven these are C1, log C2·C5, C3 (in units of C2 for with_mass), C4, log R and log C7.
+
     Args:
         name: constant, simple, without_mass, with_mass or with_own_mass.
         label: what the paper calls it, where it does.
         count: of its constants.
         predict: features and constants, shape [constants], to δ̂, shape [halos].
-        positive: names of the constants that must be positive.
+        positive: which constants must be positive, counted from 0.
+        logs: which of the free constants are logarithms.
     """
 
     name: str
     label: str
     count: int
     predict: Callable[[Features, np.ndarray], np.ndarray]
-    positive: tuple[str, ...] = ()
+    positive: tuple[int, ...] = ()
+    logs: tuple[int, ...] = ()
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of its constants, in order."""
-        return tuple(f"C{k + 1}" for k in range(self.count))
-
-    @property
-    def redundant(self) -> bool:
-        """Whether one constant too many is there, so that C5 is kept."""
-        return self.count == 7
+    def named(self, constants: Sequence[float]) -> dict[str, float]:
+        """Constants by their names, C1, C2, ..."""
+        return {f"C{k + 1}": float(value) for k, value in enumerate(constants)}
 
     def __call__(self, features: Features, constants: Sequence[float]) -> np.ndarray:
-        """δ̂ of every halo, shape [halos], dimensionless.
-
-        Raises:
-            InputError: constants of the wrong number, not finite, or not positive where they
-                must be.
-        """
+        """δ̂ of every halo, shape [halos], dimensionless; InputError as of `checked`."""
         return self.predict(features, self.checked(constants))
 
     def checked(self, constants: Sequence[float]) -> np.ndarray:
-        """Constants as an array, or an InputError that says what is wrong with them."""
+        """Constants as an array; InputError if some are missing, not finite or not positive."""
         values = np.array(constants, dtype=np.float64)
         if values.shape != (self.count,):
             raise InputError(f"constants: {self.name} has {self.count}, got shape {values.shape}")
-        named = zip(self.names, values, strict=True)
-        least = {name: 0.0 for name in self.positive}
-        bad = [f"{name} = {c:g}" for name, c in named if not least.get(name, -np.inf) < c < np.inf]
-        if bad:
-            raise InputError(f"constants: {', '.join(bad)} of {self.name}: not finite or positive")
+        good = np.isfinite(values)
+        good[list(self.positive)] &= values[list(self.positive)] > 0
+        if not good.all():
+            bad = ", ".join(f"C{k + 1} = {values[k]:g}" for k in np.flatnonzero(~good))
+            raise InputError(f"constants: {bad} of {self.name}: not finite or positive")
         return values
 
+    def to_free(self, constants: Sequence[float]) -> np.ndarray:
+        """Constants as a fit moves them."""
+        c = self.checked(constants)
+        if self.count == 7:
+            third = c[2] / c[1] if self.name == "with_mass" else c[2]
+            c = np.array([c[0], c[1] * c[4], third, c[3], _half_radius(c), c[6]])
+        c[list(self.logs)] = np.log(c[list(self.logs)])
+        return c
 
-def _constant(features: Features, c: np.ndarray) -> np.ndarray:
-    return np.full(len(features), c[0])
+    def from_free(self, free: Sequence[float]) -> np.ndarray:
+        """Constants from what a fit moves, C5 at the paper's value."""
+        c, logs = np.array(free, dtype=np.float64), list(self.logs)
+        # Far out a trial step may ask for anything; a bounded logarithm keeps it a number.
+        c[logs] = np.exp(np.clip(c[logs], -30, 30))
+        if self.count != 7:
+            return c
+        first, scale, third, fourth, radius, exponent = c
+        fifth = PAPER[self.name][4]
+        second = scale / fifth
+        third = third * second if self.name == "with_mass" else third
+        sixth = np.exp(np.log(fifth) / exponent) / radius
+        return np.array([first, second, third, fourth, fifth, sixth, exponent])
+
+    def identified(self, constants: Sequence[float]) -> dict[str, float]:
+        """What δ̂ does depend on: constants, or combinations of them that no rescaling changes."""
+        found = self.named(constants)
+        if self.count == 7:
+            del found["C6"]
+            fifth = found.pop("C5")
+            for name in ("C2", "C3") if self.name == "with_mass" else ("C2",):
+                found[f"{name}·C5"] = found.pop(name) * fifth
+        radius = half_radius(self.name, constants)
+        return found if radius is None else found | {"half_radius": radius}
 
 
 def _simple(features: Features, c: np.ndarray) -> np.ndarray:
@@ -123,13 +147,13 @@ def _half_radius(c: np.ndarray) -> float:
     return float(np.exp(np.log(c[4]) / c[6]) / c[5])
 
 
-_SEVEN = ("C2", "C5", "C6", "C7")
+_OF_SEVEN = (1, 4, 5, 6), (1, 4, 5)
 _TABLE = (
-    ("constant", "Constant", 1, _constant),
+    ("constant", "Constant", 1, lambda features, c: np.full(len(features), c[0])),
     ("simple", "Simple", 3, _simple),
-    ("without_mass", "Best, without mass", 7, _without_mass, _SEVEN),
-    ("with_mass", "Best, with mass", 7, _with_mass, _SEVEN),
-    ("with_own_mass", "With its own mass (ours)", 5, _with_own_mass, ("C2", "C4", "C5")),
+    ("without_mass", "Best, without mass", 7, _without_mass, *_OF_SEVEN),
+    ("with_mass", "Best, with mass", 7, _with_mass, *_OF_SEVEN),
+    ("with_own_mass", "With its own mass (ours)", 5, _with_own_mass, (1, 3, 4), (1, 3, 4)),
 )
 FORMULAS = {row[0]: Formula(*row) for row in _TABLE}
 # As printed: lengths in units of 288.7 Mpc/h, speeds in an unnamed unit.
@@ -145,30 +169,20 @@ FIRST_GUESS = {"with_own_mass": (-0.4, 0.05, 0.3, RADIUS, 20.0)}
 
 
 def get_formula(name: str) -> Formula:
-    """A formula by name.
-
-    Raises:
-        UnknownChoice: no formula of that name.
-    """
-    if name not in FORMULAS:
-        raise UnknownChoice("formula", name, FORMULAS)
+    """A formula by name; UnknownChoice where there is none."""
+    known("formula", name, FORMULAS)
     return FORMULAS[name]
 
 
-def paper_constants(name: str, speed: float = PAPER_SPEED) -> np.ndarray:
-    """The paper's constants in this module's units.
-
-    Args:
-        name: a row of Table 6; with_mass_cutoff holds constants of with_mass.
-        speed: the unit of the paper's speeds, km/s; only without_mass has any.
-    """
+def paper_constants(name: str) -> np.ndarray:
+    """The paper's constants of a row of Table 6 (a key of `PAPER`) in this module's units."""
     c = np.array(PAPER[name])
     if len(c) == 7:
         c[5] /= PAPER_LENGTH
     if name == "without_mass":
         # e grows with the number that a speed is told by; C2 grows along, C3 meets e |v| / e.
-        unit = speed / SPEED_UNIT
-        c[1], c[2], c[3] = c[1] * unit, c[2] / unit, c[3] * unit
+        unit = PAPER_SPEED / SPEED_UNIT
+        c[1:4] *= unit, 1 / unit, unit
     return c
 
 
@@ -178,7 +192,7 @@ def half_radius(name: str, constants: Sequence[float]) -> float | None:
     c = formula.checked(constants)
     if not formula.positive:
         return None
-    return _half_radius(c) if formula.redundant else float(c[3])
+    return _half_radius(c) if formula.count == 7 else float(c[3])
 
 
 def kernel(name: str, constants: Sequence[float], distance) -> np.ndarray:
@@ -190,53 +204,3 @@ def pole(name: str, constants: Sequence[float]) -> float | None:
     """The halo mass at which with_mass divides by zero, −C2 / C3, 10¹⁴ h⁻¹ M☉; None without."""
     c = get_formula(name).checked(constants)
     return float(-c[1] / c[2]) if name == "with_mass" and c[2] < 0 else None
-
-
-def identified(name: str, constants: Sequence[float]) -> dict[str, float]:
-    """What δ̂ does depend on: the constants, or their combinations that no rescaling changes."""
-    formula, radius = get_formula(name), half_radius(name, constants)
-    found = dict(zip(formula.names, map(float, constants), strict=True))
-    if formula.redundant:
-        fifth = found.pop("C5")
-        found["C2·C5"] = found.pop("C2") * fifth
-        if name == "with_mass":
-            found["C3·C5"] = found.pop("C3") * fifth
-        del found["C6"]
-    return found if radius is None else found | {"half_radius": radius}
-
-
-def to_free(name: str, constants: Sequence[float]) -> np.ndarray:
-    """Constants as a fit moves them: positive ones by their logarithm, redundant ones left out.
-
-    Of seven: C1, log C2·C5, C3 (in units of C2 for with_mass), C4, log R, log C7.
-    """
-    c = get_formula(name).checked(constants)
-    if get_formula(name).redundant:
-        third = c[2] / c[1] if name == "with_mass" else c[2]
-        c = np.array([c[0], c[1] * c[4], third, c[3], _half_radius(c), c[6]])
-    logs = logged(name)
-    c[logs] = np.log(c[logs])
-    return c
-
-
-def logged(name: str) -> list[int]:
-    """Which of the numbers that a fit moves are logarithms."""
-    formula = get_formula(name)
-    if formula.redundant:
-        return [1, 4, 5]
-    return [formula.names.index(constant) for constant in formula.positive]
-
-
-def from_free(name: str, free: Sequence[float]) -> np.ndarray:
-    """Constants from what a fit moves, C5 at the paper's value."""
-    c, logs = np.array(free, dtype=np.float64), logged(name)
-    # Far out a trial step may ask for anything; a bounded logarithm keeps it a number.
-    c[logs] = np.exp(np.clip(c[logs], -30, 30))
-    if not get_formula(name).redundant:
-        return c
-    first, scale, third, fourth, radius, exponent = c
-    fifth = PAPER[name][4]
-    second = scale / fifth
-    third = third * second if name == "with_mass" else third
-    sixth = np.exp(np.log(fifth) / exponent) / radius
-    return np.array([first, second, third, fourth, fifth, sixth, exponent])

@@ -1,8 +1,8 @@
 """Halos and their neighbours: every ordered pair closer than 50 Mpc/h, and sums over them.
 
-Table 6 sums a function of each pair over the neighbours j of a halo i. Here are the pairs, by
-receiver, and the two sums that its formulas are made of, each counting neighbours (q = 1) or
-weighing them with a quantity q_ij, the neighbour's mass or the pair's relative speed:
+Table 6 sums a function of each pair over the neighbours j of a halo i. Its formulas are made of
+two sums, each counting neighbours (q = 1) or weighing them with a quantity q_ij, the neighbour's
+mass or the pair's relative speed:
 
     hard   Σ_{|r_ij| < R} q_ij                   a top-hat
     soft   Σ_j q_ij / (1 + (|r_ij| / R)^p)       a smooth one, half as high at R
@@ -16,6 +16,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
 from scipy.spatial import cKDTree
 from scipy.special import expit
 
@@ -23,31 +24,19 @@ from symlib.cosmology.catalogue import Catalogue
 from symlib.errors import InputError
 
 LINKING = 50.0  # Mpc/h
-MASS_UNIT = 1e14  # h⁻¹ M☉
-SPEED_UNIT = 100.0  # km/s
+MASS_UNIT, SPEED_UNIT = 1e14, 100.0  # h⁻¹ M☉, km/s
 # The kernel's edge is a Mpc/h or more wide; a fit needs no finer table.
 STEP = 0.25  # Mpc/h
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Ordered pairs (i, j ≠ i), sorted by the receiver i.
+def neighbours(
+    catalogue: Catalogue, radius: float = LINKING
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All ordered pairs (i, j ≠ i) of halos closer than `radius` Mpc/h.
 
-    receivers, senders: shape [pairs], int64. separations: r_j − r_i across the nearest face of
-    the periodic box, [pairs, 3], Mpc/h.
-    """
-
-    receivers: np.ndarray
-    senders: np.ndarray
-    separations: np.ndarray
-
-
-def neighbours(catalogue: Catalogue, radius: float = LINKING) -> Pairs:
-    """All ordered pairs of halos closer than `radius`, across the faces of the periodic box.
-
-    Args:
-        catalogue: the halos.
-        radius: linking radius, Mpc/h.
+    Returns:
+        Receivers i, by which pairs are sorted, and senders j, shape [pairs], int64, and r_j − r_i
+        across the nearest face of the periodic box, [pairs, 3], Mpc/h.
 
     Raises:
         InputError: a radius that is not positive, a box smaller than twice the radius (a pair
@@ -63,70 +52,53 @@ def neighbours(catalogue: Catalogue, radius: float = LINKING) -> Pairs:
     order = np.lexsort((senders, receivers))
     senders, receivers = senders[order], receivers[order]
     apart = positions[senders] - positions[receivers]
-    return Pairs(receivers, senders, apart - box * np.round(apart / box))
+    return receivers, senders, apart - box * np.round(apart / box)
 
 
-class PairSums:
-    """The two sums over neighbours, pair by pair: exact, and slow where there are millions.
+class Sums:
+    """The two sums over neighbours, as a matrix of weights times a kernel of the distance.
+
+    A sum asked for again is remembered, for a fit moves one constant at a time.
 
     Args:
-        receivers: of the pairs, shape [pairs].
-        distances: shape [pairs], Mpc/h.
-        quantities: name -> what a neighbour counts for, shape [pairs].
-        halos: how many there are.
+        distances: of the matrices' columns, Mpc/h: of each pair, or of shells.
+        weights: what a neighbour counts for -> how much of it each halo has at each distance,
+            [halos, distances].
     """
 
-    def __init__(self, receivers: np.ndarray, distances: np.ndarray, quantities: dict, halos: int):
-        self.halos = halos
-        self._receivers, self._distances, self._quantities = receivers, distances, quantities
+    def __init__(self, distances: np.ndarray, weights: dict):
+        self.distances, self.weights = distances, weights
         with np.errstate(divide="ignore"):
-            self._log_distances = np.log(distances)
-
-    def hard(self, quantity: str, radius: float) -> np.ndarray:
-        """Σ_{|r_ij| < radius} q_ij, shape [halos]; radius in Mpc/h."""
-        return self._sum(quantity, self._distances < radius)
-
-    def soft(self, quantity: str, radius: float, exponent: float) -> np.ndarray:
-        """Σ_j q_ij / (1 + (|r_ij| / radius)^exponent), shape [halos]; radius in Mpc/h."""
-        return self._sum(quantity, soft_tophat(self._log_distances, np.log(radius), exponent))
-
-    def _sum(self, quantity: str, kernel: np.ndarray) -> np.ndarray:
-        values = kernel * self._quantities[quantity]
-        return np.bincount(self._receivers, values, minlength=self.halos)
-
-    @functools.cached_property
-    def table(self) -> "TabulatedSums":
-        """The same sums from a table, a hundred times faster, for fitting."""
-        place = self._distances / STEP
-        left = place.astype(np.int64)
-        share, shells = place - left, left.max() + 2
-        cells = self._receivers * shells + left
-        tables = {}
-        for name, values in self._quantities.items():
-            total = np.zeros(self.halos * shells)
-            for shift, part in ((0, 1 - share), (1, share)):
-                total += np.bincount(cells + shift, part * values, minlength=len(total))
-            tables[name] = total.reshape(self.halos, shells)
-        return TabulatedSums(self, STEP * np.arange(shells), tables)
-
-
-class TabulatedSums:
-    """The sums of `PairSums` by a table: how much of q lies about each of some distances.
-
-    A pair is shared between the two nearest distances, so the kernel is interpolated linearly;
-    with a step of 0.25 Mpc/h the sums are right to a few parts in 10⁴. A sum asked for again is
-    remembered, for a fit moves one constant at a time.
-    """
-
-    def __init__(self, exact: PairSums, radii: np.ndarray, tables: dict[str, np.ndarray]):
-        with np.errstate(divide="ignore"):
-            self._log_radii = np.log(radii)
-        self._tables = tables
-        self.hard = functools.lru_cache(maxsize=8)(exact.hard)
+            self._logs = np.log(distances)
+        self.hard = functools.lru_cache(maxsize=8)(self._hard)
         self.soft = functools.lru_cache(maxsize=8)(self._soft)
 
+    def _hard(self, quantity: str, radius: float) -> np.ndarray:
+        return self.weights[quantity] @ (self.distances < radius).astype(float)
+
     def _soft(self, quantity: str, radius: float, exponent: float) -> np.ndarray:
-        return self._tables[quantity] @ soft_tophat(self._log_radii, np.log(radius), exponent)
+        return self.weights[quantity] @ soft_tophat(self._logs, np.log(radius), exponent)
+
+    @functools.cached_property
+    def table(self) -> "Sums":
+        """The same sums, a hundred times faster, from shells instead of pairs.
+
+        A pair is shared between the two nearest of them, so the kernel is interpolated linearly;
+        with a step of 0.25 Mpc/h soft sums are right to a few parts in 10⁴. Hard ones are exact.
+        """
+        place = self.distances / STEP
+        left = place.astype(np.int64)
+        shells = left.max() + 2
+        weights = {}
+        for name, pairs in self.weights.items():
+            halos = np.repeat(np.arange(pairs.shape[0]), np.diff(pairs.indptr))
+            weights[name] = sum(
+                coo_array((part * pairs.data, (halos, shell)), (pairs.shape[0], shells)).toarray()
+                for shell, part in ((left, 1 - place + left), (left + 1, place - left))
+            )
+        found = Sums(STEP * np.arange(shells), weights)
+        found.hard = self.hard
+        return found
 
 
 def soft_tophat(log_distance, log_radius: float, exponent: float) -> np.ndarray:
@@ -139,8 +111,8 @@ class Features:
     """What Table 6's formulas know of each halo, and what they are to predict.
 
     masses: shape [halos], 10¹⁴ h⁻¹ M☉. speeds: |v_i|, [halos], 100 km/s. delta: [halos],
-    dimensionless. positions: [halos, 3], Mpc/h, in a periodic box of side `box`. sums: a
-    `PairSums` or a `TabulatedSums`, of the quantities count, mass and speed.
+    dimensionless. positions: [halos, 3], Mpc/h, in a periodic box of side `box`. sums: over
+    neighbours, of the quantities count, mass and speed.
     """
 
     masses: np.ndarray
@@ -148,7 +120,7 @@ class Features:
     delta: np.ndarray
     positions: np.ndarray
     box: float
-    sums: PairSums | TabulatedSums
+    sums: Sums
 
     def __len__(self) -> int:
         return len(self.masses)
@@ -160,21 +132,21 @@ def features(catalogue: Catalogue) -> Features:
     Raises:
         InputError: a box smaller than twice the 50 Mpc/h that neighbours reach, or no pairs.
     """
-    pairs = neighbours(catalogue)
+    receivers, senders, apart = neighbours(catalogue)
     masses = catalogue.masses.astype(np.float64) / MASS_UNIT
     velocities = catalogue.velocities.astype(np.float64) / SPEED_UNIT
-    relative = velocities[pairs.senders] - velocities[pairs.receivers]
+    relative = velocities[senders] - velocities[receivers]
     quantities = {
-        "count": np.ones(len(relative)),
-        "mass": masses[pairs.senders],
+        "count": np.ones(len(senders)),
+        "mass": masses[senders],
         "speed": np.linalg.norm(relative, axis=1),
     }
-    distances = np.linalg.norm(pairs.separations, axis=1)
-    return Features(
-        masses,
-        np.linalg.norm(velocities, axis=1),
-        catalogue.delta.astype(np.float64),
-        catalogue.positions,
-        catalogue.box,
-        PairSums(pairs.receivers, distances, quantities, len(catalogue)),
+    # A row for each halo, a column for each pair.
+    starts, columns = np.searchsorted(receivers, range(len(masses) + 1)), range(len(senders))
+    sums = Sums(
+        np.linalg.norm(apart, axis=1),
+        {name: csr_array((each, columns, starts)) for name, each in quantities.items()},
     )
+    speeds = np.linalg.norm(velocities, axis=1)
+    delta = catalogue.delta.astype(np.float64)
+    return Features(masses, speeds, delta, catalogue.positions, catalogue.box, sums)

@@ -24,8 +24,9 @@ from symlib.errors import InputError
 
 BOX = 1000.0  # Mpc/h, of every Quijote simulation
 REDSHIFTS = {0: 3.0, 1: 2.0, 2: 1.0, 3: 0.5, 4: 0.0}  # of Quijote's snapshots
-_HEADER = np.dtype("i4, i4, i4, u8, u4")
-_HEADER.names = ("groups", "all_groups", "ids", "all_ids", "files")
+_HEADER = np.dtype(
+    [("groups", "i4"), ("all_groups", "i4"), ("ids", "i4"), ("all_ids", "u8"), ("files", "u4")]
+)
 _COLUMNS = {
     "lengths": ("i4", 1),
     "offsets": ("i4", 1),
@@ -37,14 +38,14 @@ _COLUMNS = {
 }
 _BYTES = 4 * sum(width for _, width in _COLUMNS.values())
 _MOST_FILES = 100_000
-_NAME = re.compile(r"group_tab_(\d+)\.(\d+)$")
+_NAME = re.compile(r"group_tab_(\d+)\.\d+")
 
 
 def read_groups(path: str | Path, redshift: float | None = None) -> tuple[dict, dict]:
     """Read all group files of a snapshot.
 
     Args:
-        path: the folder of the group files (groups_004, say), or the first of them.
+        path: the folder of the group files (groups_004, say), or one of them.
         redshift: of the snapshot; Quijote's own for its number when None.
 
     Returns:
@@ -62,17 +63,16 @@ def read_groups(path: str | Path, redshift: float | None = None) -> tuple[dict, 
     header, part = _read_file(first)
     count, parts = header["all_groups"], [part]
     for index in range(1, header["files"]):
-        other = first.with_suffix(f".{index}")
-        found, part = _read_file(other)
-        if (found["files"], found["all_groups"]) != (header["files"], count):
-            raise InputError(f"{other}: its header does not belong to {first.name}")
+        found, part = _read_file(first.with_suffix(f".{index}"))
+        if any(found[name] != header[name] for name in ("files", "all_groups")):
+            raise InputError(f"{first.stem}.{index}: its header does not belong to {first}")
         parts.append(part)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in _COLUMNS}
     lengths, masses = columns["lengths"], columns["masses"].astype(np.float64) * 1e10
-    if len(masses) != count:
-        raise InputError(f"{first}: {count} groups are announced, its files hold {len(masses)}")
-    if count == 0:
-        raise InputError(f"{first}: no groups at all")
+    if len(masses) != count or count == 0:
+        raise InputError(
+            f"{first}: no groups, or not all: {count} announced, its files hold {len(masses)}"
+        )
     each = masses / np.maximum(lengths, 1)
     if not (each.min() > 0 and each.max() < 1.01 * each.min() and lengths.min() > 0):
         raise InputError(f"{first}: masses are not in proportion to numbers of particles; damaged?")
@@ -82,8 +82,8 @@ def read_groups(path: str | Path, redshift: float | None = None) -> tuple[dict, 
         "masses": masses,
         "particle_mass": float(np.median(each)),
     }
-    source = {"snapshot": snapshot, "redshift": float(redshift), "files": header["files"]}
-    return groups, {"simulation": "Quijote", **source}
+    source = {"simulation": "Quijote", "snapshot": snapshot, "redshift": float(redshift)}
+    return groups, {**source, "files": header["files"]}
 
 
 def read_quijote(
@@ -122,7 +122,7 @@ def read_quijote(
 
 
 def _wrapped(name: str, positions, box: float) -> np.ndarray:
-    """Checked positions, those on the far face on the near one: float32 may round up to it."""
+    """Checked positions; float32 may have rounded some up to the far face."""
     positions = np.asarray(positions)
     if positions.ndim != 2 or positions.shape[1] != 3 or not len(positions):
         raise InputError(f"{name}: shape [n, 3] is needed, got {positions.shape}")
@@ -132,50 +132,38 @@ def _wrapped(name: str, positions, box: float) -> np.ndarray:
 
 
 def _first_file(path: Path) -> tuple[Path, int]:
-    if path.is_dir():
-        found = sorted(file for file in path.iterdir() if _NAME.search(file.name))
-        snapshots = {int(_NAME.search(file.name)[1]) for file in found}
-        if len(snapshots) != 1:
-            raise InputError(
-                f"{path}: group_tab_NNN.0 files of one snapshot are needed, found "
-                f"{sorted(snapshots) or 'none'}; give the folder groups_NNN or one file"
-            )
-        path = found[0]
-    name = _NAME.search(path.name)
-    if name is None:
-        raise InputError(f"{path}: a name like group_tab_004.0 is needed")
-    return path.with_name(f"group_tab_{name[1]}.0"), int(name[1])
+    """A snapshot's first file and its number, from that file's folder or one of its files."""
+    files = path.iterdir() if path.is_dir() else [path]
+    snapshots = {found[1] for file in files if (found := _NAME.fullmatch(file.name))}
+    if len(snapshots) != 1:
+        raise InputError(
+            f"{path}: files group_tab_NNN.0, .1, ... of one snapshot are needed, found those of "
+            f"{', '.join(sorted(snapshots)) or 'none'}; give the folder groups_NNN or one file"
+        )
+    (number,) = snapshots
+    return (path if path.is_dir() else path.parent) / f"group_tab_{number}.0", int(number)
 
 
 def _read_file(path: Path) -> tuple[dict, dict]:
-    """Header and columns of one file, in the machine's byte order."""
+    """Header and columns of one file, in the byte order in which the header makes sense."""
     try:
         content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; a catalogue needs all its sub-files") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); all are needed") from error
     start = _HEADER.itemsize
-    order, header = _header(path, content[:start])
-    count, body = header["groups"], len(content) - start
-    # A star-formation rate and a type may follow, four bytes each.
-    if body not in [count * (_BYTES + extra) for extra in (0, 4, 8)]:
-        raise InputError(
-            f"{path}: truncated, or no group file: {count} groups do not fit {body} bytes"
-        )
+    for order in "<>":
+        values = np.frombuffer(content[:start].ljust(start, b"\0"), _HEADER.newbyteorder(order))[0]
+        header = dict(zip(_HEADER.names, values.tolist(), strict=True))
+        count, body = header["groups"], len(content) - start
+        # A star-formation rate and a type may follow, four bytes each.
+        whole = body in [count * (_BYTES + extra) for extra in (0, 4, 8)]
+        if whole and count <= header["all_groups"] and 1 <= header["files"] <= _MOST_FILES:
+            break
+    else:
+        raise InputError(f"{path}: truncated, or no group file: {len(content)} bytes do not fit")
     columns = {}
     for name, (kind, width) in _COLUMNS.items():
         values = np.frombuffer(content, order + kind, count * width, start)
         start += values.nbytes
         columns[name] = values.reshape(count, width) if width > 1 else values
     return header, columns
-
-
-def _header(path: Path, content: bytes) -> tuple[str, dict]:
-    """The byte order in which the header makes sense, and its numbers."""
-    for order in "<>" if len(content) == _HEADER.itemsize else "":
-        values = np.frombuffer(content, _HEADER.newbyteorder(order))[0].tolist()
-        header = dict(zip(_HEADER.names, values, strict=True))
-        if 0 <= header["groups"] <= header["all_groups"] and 1 <= header["files"] <= _MOST_FILES:
-            return order, header
-    raise InputError(f"{path}: truncated, or no group file: its header makes no sense")

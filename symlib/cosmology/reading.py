@@ -22,12 +22,10 @@ from symlib.cosmology.composition import (
     PAIR_NAMES,
     Composed,
     PairTable,
-    compose,
     refit_composed,
 )
-from symlib.cosmology.halo_graphs import LENGTH, Neighbourhoods
 from symlib.cosmology.neighbours import LINKING
-from symlib.cosmology.network import HaloNetwork
+from symlib.cosmology.network import LENGTH, HaloNetwork, edges_into, surroundings
 from symlib.errors import InputError
 from symlib.symbolic.algebra.expressions import symbol
 
@@ -37,17 +35,17 @@ TRY_HALOS = 800  # to compare equations of φᵉ by, and as many to fit them
 LEAST_SCORE, LEAST_NODE_SCORE = 0.004, 0.02  # drop of log(MAE) per unit of complexity
 WITHIN = 1.02
 _SHELLS = 50  # of separation, from which edges are drawn in equal numbers
+_LEAST_EDGES = 10  # that make a quartile
 
 
 @dataclass(frozen=True)
 class Survey:
     """The network on every edge and halo of a graph.
 
-    spread: standard deviation of each message component over the edges, largest first.
-    message: the most significant component, φᵉ₁, divided by its standard deviation and with
-        the sign that grows with δ̂ (φᵛ absorbs any factor), shape [edges].
-    pooled: its sum at each halo, e_i, shape [halos].
-    predicted: δ̂, shape [halos].
+    spread: standard deviation of each message component over the edges, largest first. message:
+    the most significant one, φᵉ₁, divided by its standard deviation and with the sign that grows
+    with δ̂ (φᵛ absorbs any factor), shape [edges]. pooled: its sums e_i, and predicted: δ̂,
+    shape [halos].
     """
 
     spread: np.ndarray
@@ -55,10 +53,10 @@ class Survey:
     pooled: np.ndarray
     predicted: np.ndarray
 
-    def dominance(self, rank: int = 10) -> float:
-        """The largest standard deviation over the one of this rank; infinite if that is 0."""
-        below = self.spread[rank - 1]
-        return float(self.spread[0] / below) if below > 0 else float("inf")
+    def dominance(self) -> float:
+        """The largest standard deviation over the tenth; infinite if that is 0."""
+        first, tenth = self.spread[[0, 9]]
+        return float(first / tenth) if tenth > 0 else float("inf")
 
     def error(self, graph: Data, rows) -> float:
         """Mean |δ − δ̂| over some halos."""
@@ -71,27 +69,25 @@ def survey(network: HaloNetwork, graph: Data, centres: int = 128) -> Survey:
     Raises:
         InputError: every message component is constant, so training failed.
     """
-    hoods, everyone = Neighbourhoods.of(graph), torch.arange(graph.num_nodes)
-    # Silenced components are zero on every edge.
-    speaking = torch.where((network.edge_model.last.weight != 0).any(dim=1))[0]
-    sums = torch.zeros(3, len(speaking), dtype=torch.float64)
+    everyone = torch.arange(graph.num_nodes)
+    sums = torch.zeros(2, network.rule.components, dtype=torch.float64)
     predicted, message = [], []
     with torch.no_grad():
+        varies = (network.edge_model.last.weight != 0).any(dim=1)
         some = everyone[:: max(1, graph.num_nodes // 512)]
-        top = int(network.messages(*hoods.inputs(some)).std(dim=0).argmax())
+        top = int(network.messages(*surroundings(graph, some)).std(dim=0).argmax())
         for part in torch.split(everyone, centres):
-            found, raw = network(*hoods.inputs(part))
+            found, raw = network(*surroundings(graph, part))
             predicted.append(found[:, 0].double())
             message.append(raw[:, top].double())
-            raw = raw[:, speaking].double()
-            sums += torch.stack([torch.ones_like(raw), raw, raw**2]).sum(dim=1)
-    count, first, second = sums
-    spread = torch.zeros(network.rule.components, dtype=torch.float64)
-    spread[speaking] = (second / count - (first / count) ** 2).clamp(min=0).sqrt()
-    if not float(spread[top]) > 0:
+            raw = raw.double()
+            sums += torch.stack([raw, raw**2]).sum(dim=1)
+    mean, square = sums / graph.num_edges
+    # A silenced component is the same on every edge, up to rounding.
+    spread = (square - mean**2).clamp(min=0).sqrt() * varies
+    if not spread[top] > 0:
         raise InputError("network: no message component varies; train it for longer")
-    predicted, message = torch.cat(predicted).numpy(), torch.cat(message).numpy()
-    message /= float(spread[top])
+    predicted, message = torch.cat(predicted).numpy(), (torch.cat(message) / spread[top]).numpy()
     pooled = np.bincount(graph.edge_index[1], message, graph.num_nodes)
     sign = np.sign(np.cov(pooled, predicted)[0, 1]) or 1.0
     return Survey(np.sort(spread.numpy())[::-1], sign * message, sign * pooled, predicted)
@@ -106,16 +102,14 @@ def kernel(seen: Survey, graph: Data, shells: int = 25, classes: int = 3) -> pd.
     """
     r = graph.edge_attr.norm(dim=1).double().numpy() * LENGTH
     mass = graph.x[graph.edge_index[0], 3].double().numpy()
-    limits = (
-        np.quantile(mass, np.linspace(0, 1, classes + 1)),
-        np.linspace(0, max(LINKING, r.max()), shells + 1),
-    )
+    of_mass = np.quantile(mass, np.linspace(0, 1, classes + 1))
+    of_r = np.linspace(0, max(LINKING, r.max()), shells + 1)
     groups = []
-    for values, edges in zip((mass, r), limits, strict=True):
+    for values, edges in ((mass, of_mass), (r, of_r)):
         edges[-1] = np.nextafter(edges[-1], np.inf)
         groups.append(pd.cut(values, edges, right=False, duplicates="drop"))
     found = pd.Series(seen.message).groupby(groups, observed=False)
-    return found.quantile([0.25, 0.5, 0.75]).unstack().where(found.size() >= 10)
+    return found.quantile([0.25, 0.5, 0.75]).unstack().where(found.size() >= _LEAST_EDGES)
 
 
 def half_radius(found: pd.DataFrame) -> float:
@@ -124,33 +118,30 @@ def half_radius(found: pd.DataFrame) -> float:
     From its largest value to that at the largest separations; a top-hat of 20 Mpc/h that
     was smoothed symmetrically gives 20. NaN where it does not fall.
     """
-    radii = []
+    radii = [np.nan]
     for _, curve in found[0.5].groupby(level=0, observed=False):
         curve = curve.droplevel(0).dropna()
-        x, y = np.array([shell.mid for shell in curve.index]), curve.to_numpy()
+        x, y = [shell.mid for shell in curve.index], curve.to_numpy()
         if len(x) < 4:
             continue
         half = (y[: len(y) // 4].max() + np.median(y[-len(y) // 4 :])) / 2
-        below = np.flatnonzero((y[1:] < half) & (y[:-1] >= half))
-        if len(below):
-            k = below[0]
-            radii.append(x[k] + (y[k] - half) / (y[k] - y[k + 1]) * (x[k + 1] - x[k]))
-    return float(np.mean(radii)) if radii else float("nan")
+        for k in np.flatnonzero((y[1:] < half) & (y[:-1] >= half))[:1]:
+            radii.append(np.interp(-half, -y[k : k + 2], x[k : k + 2]))
+    return float(pd.Series(radii).mean())
 
 
 @dataclass(frozen=True)
 class HaloEquations:
     """Equations of the network's two functions, and of δ̂.
 
-    edge, node: regressions of φᵉ₁ and φᵛ, in PySR's words. tried: the pairs of equations that
-    were composed: their rows in the two fronts, common complexity, and error after a quick
-    refit, on fitted halos kept aside. composed: the chosen composition as found; refitted: with
-    constants fitted to δ itself, which undoes the error that the two approximations
-    accumulate (appendix E).
+    edge, node: regressions of φᵉ₁ and φᵛ. tried: the pairs of equations that were composed:
+    their rows in the two fronts, common complexity, and error after a quick refit, on fitted
+    halos kept aside. composed: the chosen composition as found; refitted: with constants fitted
+    to δ itself, which undoes the error that the two approximations accumulate (appendix E).
     """
 
-    edge: "symbolic.Regression"
-    node: "symbolic.Regression"
+    edge: symbolic.Regression
+    node: symbolic.Regression
     tried: list[dict]
     composed: Composed
     refitted: Composed
@@ -168,30 +159,27 @@ def read_equations(
 ) -> HaloEquations:
     """Regress φᵉ₁ on edges and φᵛ on halos, compose, and refit to δ (appendix E).
 
-    Edges are drawn evenly in separation: drawn as they come, nine in ten would lie where the
-    message is silent, and a mean absolute error would call silence a good equation. Which
-    equations of the two fronts go into the formula is decided by δ, on halos that are neither
-    refitted nor held out: the simplest pair that comes within 2% of the least error. A message's
-    own scores are no guide here, for what counts is a sum of two hundred of them.
+    Which equations of the two fronts go into the formula is decided by δ, on halos that are
+    neither refitted nor held out: the simplest pair that comes within 2% of the least error. A
+    message's own scores are no guide here, for what counts is a sum of two hundred of them.
 
     Args:
         seen: from `survey`, of this graph.
         rows: the halos that the network was trained on, shape [halos]; only messages that they
             receive are used.
-        budget: how long the searches may take (see `symlib.symbolic.regress`).
-        engine: auto, operon or pysr.
-
-    Raises:
-        InputError, MissingEngine: as `symlib.symbolic.regress`.
+        budget, engine, seed, progress: of `symlib.symbolic.regress`, whose errors are raised.
     """
     rng = np.random.default_rng(seed)
-    rows = np.asarray(rows)
     options = dict(engine=engine, seed=seed, budget=budget, progress=progress)
-    hoods = Neighbourhoods.of(graph)
     some = np.sort(rng.permutation(rows)[:EXAMPLES])
     table = PairTable.of(graph, some)
-    message = seen.message[hoods.edges_of(torch.from_numpy(some)).numpy()]
-    chosen = _evenly(table.pairs[:, PAIR_NAMES.index("r")], EXAMPLES, rng)
+    message = seen.message[edges_into(graph, torch.from_numpy(some))[0]]
+    # Evenly in separation: drawn as they come, nine in ten would lie where the message is silent,
+    # and a mean absolute error would call silence a good equation.
+    r = table.pairs[:, PAIR_NAMES.index("r")]
+    shell = np.minimum((r / r.max() * _SHELLS).astype(int), _SHELLS - 1)
+    parts = [rng.permutation(np.flatnonzero(shell == s)) for s in range(_SHELLS)]
+    chosen = np.concatenate([part[: -(-EXAMPLES // _SHELLS)] for part in parts])
     edge = symbolic.regress(table.pairs[chosen], message[chosen], list(PAIR_NAMES), **options)
     inputs = np.column_stack([seen.pooled[some], table.nodes])
     node = symbolic.regress(inputs, seen.predicted[some], list(NODE_NAMES), **options)
@@ -208,16 +196,16 @@ def _choose(edge, node, graph: Data, rows) -> tuple[list[dict], Composed, Compos
     every worthwhile one of φᵛ.
     """
     part = min(TRY_HALOS, len(rows) // 2)
-    fit, aside = (PairTable.of(graph, rows[k * part : (k + 1) * part]) for k in (0, 1))
-    delta = [graph.y[rows[k * part : (k + 1) * part], 0].numpy() for k in (0, 1)]
+    parts = rows[:part], rows[part : 2 * part]
+    fit, aside = ((PairTable.of(graph, some), graph.y[some, 0].numpy()) for some in parts)
     tried, formulas = [], []
 
     def attempt(of_edge: int, of_node: int) -> None:
-        found = compose(edge.sympy(of_edge), node.sympy(of_node))
-        quick = refit_composed(found, fit, delta[0], moves=200)
+        found = Composed(edge.sympy(of_edge), node.sympy(of_node))
+        quick = refit_composed(found, *fit, moves=200)
         levels = [int(q.equations_["complexity"][k]) for q, k in ((edge, of_edge), (node, of_node))]
-        error = quick.error(aside, delta[1])
-        tried.append({"edge": of_edge, "node": of_node, "complexity": sum(levels), "error": error})
+        row = {"edge": of_edge, "node": of_node, "complexity": sum(levels)}
+        tried.append({**row, "error": quick.error(*aside)})
         formulas.append((found, quick))
 
     def best() -> int:
@@ -238,14 +226,5 @@ def _choose(edge, node, graph: Data, rows) -> tuple[list[dict], Composed, Compos
 
 def _worthwhile(found, least: float) -> list[int]:
     """Rows of a front whose equations vary, and fit notably better than simpler ones."""
-    scores = found.equations_["score"]
-    return [
-        k for k in range(len(scores)) if found.sympy(k).free_symbols and scores.iloc[k] >= least
-    ]
-
-
-def _evenly(r: np.ndarray, count: int, rng) -> np.ndarray:
-    """Rows drawn in equal numbers from shells of separation, as far as those have them."""
-    shell = np.minimum((r / r.max() * _SHELLS).astype(int), _SHELLS - 1)
-    parts = [rng.permutation(np.flatnonzero(shell == s)) for s in range(_SHELLS)]
-    return np.concatenate([part[: -(-count // _SHELLS)] for part in parts])
+    good = np.flatnonzero(found.equations_["score"] >= least)
+    return [int(k) for k in good if found.sympy(k).free_symbols]

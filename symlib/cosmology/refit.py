@@ -16,17 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from symlib.cosmology.formulas import (
-    FIRST_GUESS,
-    PAPER,
-    Formula,
-    from_free,
-    get_formula,
-    identified,
-    logged,
-    paper_constants,
-    to_free,
-)
+from symlib.cosmology.formulas import FIRST_GUESS, PAPER, Formula, get_formula, paper_constants
 from symlib.cosmology.neighbours import Features
 from symlib.errors import InputError
 from symlib.symbolic.search.refit import soft_fit
@@ -40,14 +30,10 @@ _SPREAD = 0.3  # of a random start, in logarithms
 class Refitted:
     """A formula's constants and how well they are known.
 
-    Args:
-        formula: its name.
-        constants: C1, C2, ... to their values; units as in `symlib.cosmology.formulas`.
-        identified: what the data determine of them (`formulas.identified`), half_radius in
-            Mpc/h among it.
-        standard_errors: of every constant and every identified combination; 0 for a constant
-            that is fixed; empty without bootstrap.
-        starts: mean |δ − δ̂| that each start ended at, in the order tried.
+    constants: C1, C2, ... to their values; units as in `symlib.cosmology.formulas`. identified:
+    what the data determine of them (`Formula.identified`), half_radius in Mpc/h among it.
+    standard_errors: of every constant and every identified combination; 0 for a constant that is
+    fixed; empty without bootstrap. starts: mean |δ − δ̂| that each start ended at.
     """
 
     formula: str
@@ -70,13 +56,6 @@ def mean_error(name: str, features: Features, constants, rows=slice(None)) -> fl
     """Mean |δ − δ̂| of a formula, dimensionless, over all halos or some rows of them."""
     residual = get_formula(name)(features, constants) - features.delta
     return float(np.abs(residual[rows]).mean())
-
-
-def blocks_of(features: Features) -> np.ndarray:
-    """Cubic blocks, about `BLOCK` wide, tile the box: each halo's, shape [halos], int64."""
-    along = max(2, round(features.box / BLOCK))
-    cell = np.minimum((features.positions / features.box * along).astype(np.int64), along - 1)
-    return np.ravel_multi_index(cell.T, (along,) * 3)
 
 
 def refit(
@@ -102,8 +81,7 @@ def refit(
         seed: of random starts and of the bootstrap.
 
     Raises:
-        UnknownChoice: no formula of that name.
-        InputError: fewer halos than constants.
+        InputError: no formula of that name, or fewer halos than constants.
     """
     formula = get_formula(name)
     rows = np.arange(len(features)) if fitted is None else np.flatnonzero(fitted)
@@ -113,27 +91,27 @@ def refit(
     fast = dataclasses.replace(features, sums=features.sums.table)
     ends = [
         _descend(formula, fast, rows, start, np.ones(len(rows)), SOFTNESS)
-        for start in _starts(name, random_starts, rng)
+        for start in _starts(formula, random_starts, rng)
     ]
     free, _ = min(ends, key=lambda end: end[1])
-    constants = from_free(name, free)
+    constants = formula.from_free(free)
     return Refitted(
         name,
-        dict(zip(formula.names, map(float, constants), strict=True)),
-        identified(name, constants),
+        formula.named(constants),
+        formula.identified(constants),
         _standard_errors(formula, fast, rows, free, bootstrap, rng),
         tuple(loss for _, loss in ends),
     )
 
 
-def _starts(name: str, random: int, rng) -> list[np.ndarray]:
-    known = [FIRST_GUESS[name]] if name in FIRST_GUESS else []
-    known += [paper_constants(row) for row in PAPER if row.startswith(name)]
-    free = [to_free(name, constants) for constants in known]
-    if len(free[0]) == 1:
+def _starts(formula: Formula, random: int, rng) -> list[np.ndarray]:
+    known = [guess for name, guess in FIRST_GUESS.items() if name == formula.name]
+    known += [paper_constants(row) for row in PAPER if row.startswith(formula.name)]
+    free = [formula.to_free(constants) for constants in known]
+    if formula.count == 1:
         return free
     moves = _SPREAD * rng.normal(size=(random, len(free[0])))
-    moved, logs = free[0] * np.exp(moves), logged(name)
+    moved, logs = free[0] * np.exp(moves), list(formula.logs)
     moved[:, logs] = free[0][logs] + moves[:, logs]
     return [*free, *moved]
 
@@ -144,7 +122,7 @@ def _descend(formula: Formula, features: Features, rows, free, weights, softness
     spread = np.abs(target - np.median(target)).mean() or 1.0
 
     def residuals(trial):
-        return weights * (formula.predict(features, from_free(formula.name, trial))[rows] - target)
+        return weights * (formula.predict(features, formula.from_free(trial))[rows] - target)
 
     scales = [share * spread for share in softness]
     best, error = soft_fit(residuals, free, scales, x_scale="jac", max_nfev=60)
@@ -153,15 +131,16 @@ def _descend(formula: Formula, features: Features, rows, free, weights, softness
 
 def _standard_errors(formula: Formula, features: Features, rows, free, times: int, rng) -> dict:
     """Standard deviations over resampled blocks, each refitted from the best fit."""
-    _, block = np.unique(blocks_of(features)[rows], return_inverse=True)
-    count = block.max() + 1
-    drawn = []
+    # Cubes, about a block wide, tile the box.
+    along = max(2, round(features.box / BLOCK))
+    cell = np.minimum((features.positions[rows] / features.box * along).astype(int), along - 1)
+    block = np.unique(cell, axis=0, return_inverse=True)[1].ravel()
+    count, drawn = block.max() + 1, []
     for _ in range(times):
         weights = np.bincount(rng.integers(count, size=count), minlength=count)[block]
         end, _ = _descend(formula, features, rows, free, weights.astype(float), SOFTNESS[1:3])
-        constants = from_free(formula.name, end)
-        named = dict(zip(formula.names, constants, strict=True))
-        drawn.append(named | identified(formula.name, constants))
+        constants = formula.from_free(end)
+        drawn.append(formula.named(constants) | formula.identified(constants))
     # What is kept has no error, and rounding shall not give it one.
     drawn = pd.DataFrame(drawn)
     return (drawn.std() * (drawn.nunique() > 1)).to_dict()

@@ -54,20 +54,14 @@ def test_the_showcase_of_the_book_is_sound_and_sorted():
         ({"chapter": ...}, "'chapter' is a required property"),
         ({"titel": "x"}, "'titel' was unexpected"),
         ({"title": " "}, ".title: "),
-        ({"title": 3}, ".title: 3 is not of type 'string'"),
-        ({"authors": []}, ".authors: "),
         ({"authors": ["me"]}, ".authors[0]: 'me' is not of type 'object'"),
         ({"authors": [{"name": "", "at": [1]}]}, ".authors[0].name: "),
         ({"authors": [{"name": "me", "at": [1, 2, 3]}]}, "each of the affiliations, 1 to 2"),
         ({"authors": [{"name": "me", "at": [1]}]}, "each of the affiliations, 1 to 2"),
         ({"link": "arxiv.org/abs/1"}, "needed: an address"),
-        ({"link": "ftp://example.org"}, "needed: an address"),
         ({"link": "https://example.org/> <b>"}, "needed: an address"),
         ({"date": "May 2021"}, "needed: a date such as 2022-02-04"),
-        ({"date": "2021-13"}, ".date: '2021-13'"),
         ({"date": "2021-02-30"}, ".date: '2021-02-30'"),
-        ({"date": None}, ".date: None"),
-        ({"equation": ""}, ".equation: "),
         ({"equation": "x$$<b>$$"}, "without dollar signs"),
         ({"chapter": "77_none"}, "is not one of [None, '01_a']"),
         ({"see": "77_none"}, "is not one of ['01_a']"),
@@ -120,7 +114,7 @@ def test_the_page_says_what_the_book_runs(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_malformed_entry_fails_the_build(tmp_path):
+def test_every_text_of_an_entry_is_shown_as_it_is_and_a_malformed_one_fails_the_build(tmp_path):
     root = small_book(tmp_path, PAGE)
     written(root / "book", entry(), entry(title="Late", date="soon", colour="red"))
     with pytest.raises(BookFailed) as caught:
@@ -128,11 +122,6 @@ def test_a_malformed_entry_fails_the_build(tmp_path):
     said = str(caught.value)
     assert "entry 2 ('Late').date:" in said and "'colour' was unexpected" in said
     assert not (tmp_path / "html").exists()
-
-
-@pytest.mark.slow
-def test_every_text_of_an_entry_is_shown_as_it_is(tmp_path):
-    root = small_book(tmp_path, PAGE)
     odd = "::: <b>a</b> *b* `c` [d](e) {f}`g` $ h"
     author = {"name": odd, "at": [1]}
     texts = {"title": odd, "authors": [author], "affiliations": [odd], "field": odd, "found": odd}

@@ -21,13 +21,6 @@ from symlib.errors import InputError
 DATA = Path(__file__).resolve().parents[2] / "book" / "data"
 
 
-def _rewrite(path, **changes):
-    """Change or (None) take away entries of a catalogue file."""
-    with np.load(path) as archive:
-        entries = {**{name: archive[name] for name in archive.files}, **changes}
-    np.savez(path, **{name: value for name, value in entries.items() if value is not None})
-
-
 def test_a_catalogue_comes_back_with_its_units(tmp_path):
     catalogue = random_halos(200, box=250.0, seed=3)
     path = write_catalogue(tmp_path / "deep" / "halos.npz", catalogue)
@@ -76,7 +69,7 @@ def test_a_bad_column_is_named(column, change):
         dataclasses.replace(catalogue, **{column: change(getattr(catalogue, column))})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(share=st.floats(0, 0.999), flip=st.integers(0, 255))
 def test_a_damaged_file_is_refused_or_unharmed(share, flip, tmp_path_factory):
     folder, good = tmp_path_factory.mktemp("flip"), random_halos(30)
@@ -106,20 +99,15 @@ def test_a_damaged_file_is_refused_or_unharmed(share, flip, tmp_path_factory):
 )
 def test_a_file_of_something_else_is_refused(tmp_path, change):
     path = write_catalogue(tmp_path / "halos.npz", random_halos(50))
-    _rewrite(path, **change)
+    with np.load(path) as archive:
+        entries = {**archive, **change}
+    np.savez(path, **{name: value for name, value in entries.items() if value is not None})
     (name,) = change
     with pytest.raises(InputError, match=rf"halos\.npz.*{name if name in COLUMNS else ''}"):
         read_catalogue(path)
     path.write_text("x,y,z,mass\n")
     with pytest.raises(InputError, match=r"halos\.npz"):
         read_catalogue(path)
-
-
-def test_provenance_that_is_not_json_leaves_no_file(tmp_path):
-    bad = dataclasses.replace(random_halos(30), provenance={"seed": float("nan")})
-    with pytest.raises(InputError, match="JSON"):
-        write_catalogue(tmp_path / "halos.npz", bad)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_makes_a_catalogue(tmp_path, capsys):

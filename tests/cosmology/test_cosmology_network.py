@@ -1,6 +1,7 @@
 """The halo network: graphs, batches, training, reading, composition."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,23 @@ import torch
 from halos import universe
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch_geometric.data import Data
 
 from symlib.cosmology.catalogue import COLUMNS
-from symlib.cosmology.composition import PAIR_NAMES, PairTable, compose, refit_composed
-from symlib.cosmology.halo_graphs import Neighbourhoods, halo_graph
-from symlib.cosmology.network import _Loop, halo_network, speaking, train_halos
+from symlib.cosmology.composition import (
+    NODE_NAMES,
+    PAIR_NAMES,
+    Composed,
+    PairTable,
+    refit_composed,
+)
+from symlib.cosmology.network import (
+    _Loop,
+    halo_graph,
+    halo_network,
+    speaking,
+    surroundings,
+    train_halos,
+)
 from symlib.cosmology.reading import _choose, kernel, survey
 from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
 from symlib.papers.cranmer2020.pages.halo_figures import halo_kernel, halo_spectrum
@@ -40,7 +52,7 @@ PLAIN = replace(
 def predict(network, graph):
     """δ̂ of all halos of a graph, and the messages."""
     with torch.no_grad():
-        return network(*Neighbourhoods.of(graph).inputs(torch.arange(graph.num_nodes)))
+        return network(*surroundings(graph, torch.arange(graph.num_nodes)))
 
 
 def test_shapes_and_units():
@@ -56,7 +68,7 @@ def test_shapes_and_units():
     assert halo_network().edge_model[0].out_features == 500
     # A few centres with their neighbours are predicted as among all.
     centres = torch.tensor([3, 77, 12])
-    part, raw = network(*Neighbourhoods.of(graph).inputs(centres))
+    part, raw = network(*surroundings(graph, centres))
     assert len(raw) == int(torch.isin(graph.edge_index[1], centres).sum())
     torch.testing.assert_close(part, predicted[centres])
 
@@ -99,7 +111,7 @@ def test_training_learns_a_sum_over_neighbours_with_few_components():
 
 
 def test_the_survey_agrees_with_the_network():
-    graph, network = halo_graph(universe(80)), halo_network(16, neighbours=10.0)
+    graph, network = halo_graph(universe(80)), halo_network(16, senders=10.0)
     seen = survey(network, graph, centres=7)
     predicted, raw = predict(network, graph)
     np.testing.assert_allclose(seen.predicted, predicted[:, 0], atol=1e-5)
@@ -117,14 +129,17 @@ def test_padding_changes_nothing():
     for room in (1024, 4096):
         loop = _Loop(Run(network, PLAIN, 0), graph, torch.arange(80), torch.device("cpu"))
         loop.room = room
-        padded = loop._padded(torch.arange(8), np.random.default_rng(0))
-        total, parts = loop.objective(*padded, 0.01)
+        total, parts = loop.objective(*loop.batch(np.random.default_rng(0)), 0.01)
         losses.append([float(total.detach()), *parts.tolist()])
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
 EDGES = ("2.5*m2/(7+r**4)+0.1*m1*m2-0.03", "(m2+0.4)*v1/(1+r**2)", "1.5*m2", "0.2+0*r")
 NODES = ("-0.2+e1/(3.8+0.08*m1)", "0.1*e1+0.01*v1", "e1**2/(1+e1**2)")
+
+
+def composed(edge, node):
+    return Composed(parse_equation(edge, PAIR_NAMES), parse_equation(node, NODE_NAMES))
 
 
 def by_its_sums(expr, table):
@@ -145,10 +160,7 @@ def by_its_sums(expr, table):
 @pytest.mark.parametrize("node", NODES)
 def test_composition_by_sympy_equals_evaluating_both(edge, node):
     table = PairTable.of(halo_graph(universe(60)), np.arange(20))
-    both = compose(
-        parse_equation(edge, ["m1", "m2", "r", "dv", "v1"]),
-        parse_equation(node, ["e1", "m1", "v1"]),
-    )
+    both = composed(edge, node)
     np.testing.assert_allclose(by_its_sums(both.expr, table), both.predict(table), rtol=1e-9)
     for total in both.expr.atoms(sp.Sum):
         assert not {s.name for s in total.function.free_symbols} & {"m1", "v1"}
@@ -156,49 +168,31 @@ def test_composition_by_sympy_equals_evaluating_both(edge, node):
 
 
 def test_a_threshold_composes_too():
-    edge = parse_equation("IF(r < 2, m2, 0)", ["m1", "m2", "r", "dv", "v1"])
     table = PairTable.of(halo_graph(universe(60)), np.arange(60))
-    both = compose(edge, sp.Symbol("e1", real=True) - 0.5)
+    both = composed("IF(r < 2, m2, 0)", "e1 - 0.5")
     np.testing.assert_allclose(by_its_sums(both.expr, table), universe(60).delta, atol=1e-5)
 
 
 def test_refitting_finds_constants_that_were_moved():
-    graph = halo_graph(universe(200))
-    table = PairTable.of(graph, np.arange(120))
-
-    def formula(a, b, c):
-        return compose(
-            parse_equation(f"m2/({a}+(r/2)**6)", ["m1", "m2", "r", "dv", "v1"]),
-            parse_equation(f"{b}+{c}*e1", ["e1", "m1", "v1"]),
-        )
-
-    truth = formula(1.3, -0.2, 0.7).predict(table)
-    start = formula(1.0, -0.1, 1.0)
+    table = PairTable.of(halo_graph(universe(200)), np.arange(120))
+    truth = composed("m2/(1.3+(r/2)**6)", "-0.2+0.7*e1").predict(table)
+    start = composed("m2/(1.0+(r/2)**6)", "-0.1+1.0*e1")
     fitted = refit_composed(start, table, truth)
     assert fitted.error(table, truth) < 0.02 * start.error(table, truth)
 
 
-@dataclass
-class Front:
-    """What `_choose` needs of a regression, without the search."""
-
-    texts: tuple
-    names: tuple
-    best: int
-
-    def __post_init__(self):
-        n = len(self.texts)
-        self.equations_ = pd.DataFrame({"complexity": range(1, n + 1), "score": [0.1] * n})
-
-    def sympy(self, index):
-        return parse_equation(self.texts[index], self.names)
+def front(names, *texts):
+    """What `_choose` needs of a regression, without the search; the second row is selected."""
+    rows = pd.DataFrame({"complexity": range(1, len(texts) + 1), "score": 0.1})
+    return SimpleNamespace(
+        equations_=rows, selected=rows.iloc[1], sympy=lambda k: parse_equation(texts[k], names)
+    )
 
 
 def test_the_formula_is_chosen_by_what_it_predicts():
-    catalogue = universe(200)
-    edge = Front(("1.5", "m2", "m2/(1+(r/1.9)**30)", "m2*v1*dv"), ("m1", "m2", "r", "dv", "v1"), 1)
-    node = Front(("0.3+0*m1", "0.8*e1", "0.9*e1-0.4", "e1*m1"), ("e1", "m1", "v1"), 1)
-    tried, found, quick = _choose(edge, node, halo_graph(catalogue), np.arange(200))
+    edge = front(PAIR_NAMES, "1.5", "m2", "m2/(1+(r/1.9)**30)", "m2*v1*dv")
+    node = front(NODE_NAMES, "0.3+0*m1", "0.8*e1", "0.9*e1-0.4", "e1*m1")
+    tried, found, quick = _choose(edge, node, halo_graph(universe(200)), np.arange(200))
     assert len(tried) == 3 + 2
     assert found.edge == edge.sympy(2) and found.node == node.sympy(2)
     errors = {(row["edge"], row["node"]): row["error"] for row in tried}
@@ -234,10 +228,6 @@ def test_bad_input_is_named(tmp_path):
     for rows in ([1] * 8, np.arange(61)):
         with pytest.raises(InputError, match="from 0 to 59"):
             train_halos(graph, rows, PLAIN, progress=False)
-    with pytest.raises(InputError, match="sorted"):
-        Neighbourhoods.of(Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=2))
-    with pytest.raises(InputError, match="unknown variable q"):
-        compose(sp.Symbol("q", real=True), sp.Symbol("e1", real=True))
     with pytest.raises(InputError, match="seed"):
         network_experiment(universe(60), seed=-1)
     with pytest.raises(UnknownChoice, match="laptop"):

@@ -43,7 +43,7 @@ def _write(folder, halos, splits=(), order="<", snapshot=4, extra=0):
     return folder
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     count=st.integers(1, 60),
     cuts=st.lists(st.integers(0, 60), max_size=4),
@@ -109,17 +109,6 @@ def test_bad_input_is_named(tmp_path, options, named):
         read_quijote(folder, **options)
 
 
-@settings(max_examples=25, deadline=None)
-@given(share=st.floats(0, 0.999), order=st.sampled_from("<>"))
-def test_a_truncated_file_is_refused(share, order, tmp_path_factory):
-    folder = _write(tmp_path_factory.mktemp("cut") / "groups_004", _halos(40), [20], order)
-    file = folder / "group_tab_004.1"
-    content = file.read_bytes()
-    file.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match=r"group_tab_004\.1.*truncated"):
-        read_groups(folder)
-
-
 def test_files_that_are_missing_or_do_not_belong_together_are_named(tmp_path):
     folder = _write(tmp_path / "groups_004", _halos(40), [10])
     other = _write(tmp_path / "other", _halos(50), [10])
@@ -132,13 +121,15 @@ def test_files_that_are_missing_or_do_not_belong_together_are_named(tmp_path):
     with pytest.raises(InputError, match="announced"):
         read_groups(folder)
     second.unlink()
-    with pytest.raises(InputError, match=r"group_tab_004\.1: no such file"):
+    with pytest.raises(InputError, match=r"group_tab_004\.1: cannot be read"):
         read_groups(folder)
 
 
 @pytest.mark.parametrize(
     "change",
     [
+        lambda content: content[:17],
+        lambda content: content[:-8],
         lambda content: b"mass x y z\n" * 50,
         lambda content: bytes(400),
         lambda content: content + bytes(12),
@@ -154,19 +145,15 @@ def test_a_foreign_file_is_refused(tmp_path, change):
         read_groups(file.rename(file.with_name("halos.dat")))
 
 
-@pytest.mark.parametrize("factor", [10, np.nan])
-def test_masses_must_fit_the_numbers_of_particles(tmp_path, factor):
-    halos = _halos(40)
-    halos["masses"][3] *= factor
-    with pytest.raises(InputError, match="proportion"):
-        read_groups(_write(tmp_path, halos))
-
-
 def test_a_folder_of_something_else_is_refused(tmp_path):
     _write(tmp_path, _halos(5), snapshot=3)
     _write(tmp_path, _halos(5), snapshot=4)
-    with pytest.raises(InputError, match=r"\[3, 4\]"):
-        read_groups(tmp_path)
-    empty = _write(tmp_path / "empty", _halos(0))
-    with pytest.raises(InputError, match="no groups"):
-        read_groups(empty)
+    heavy = _halos(40)
+    heavy["masses"][3] *= 10
+    for folder, said in (
+        (tmp_path, "003, 004"),
+        (_write(tmp_path / "empty", _halos(0)), "no groups"),
+        (_write(tmp_path / "heavy", heavy), "proportion"),
+    ):
+        with pytest.raises(InputError, match=said):
+            read_groups(folder)

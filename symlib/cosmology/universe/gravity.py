@@ -46,12 +46,9 @@ def linear_growth(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     jax-cosmo and JaxPM read it off a table of 128 rows, which leaves an error of 2% in the
     growth of a single time step.
 
-    Args:
-        a: scale factors, shape [n].
-
     Returns:
-        D1 and a³ E D1' (dimensionless, D1 = 1 at a = 1), shape [n] each: a particle is
-        displaced by D1 times the gradient of the potential, and has that momentum.
+        D1 and a³ E D1' at scale factors a, shape [n] each (dimensionless, D1 = 1 at a = 1): a
+        particle is displaced by D1 times the gradient of the potential, and has that momentum.
     """
     a = np.append(np.asarray(a, np.float64), 1.0)
     matter, share = _matter_share(a)
@@ -63,22 +60,13 @@ def linear_growth(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def linear_field(box: float, side: int, seed: int) -> np.ndarray:
     """The initial noise grown linearly to a = 1: the density contrast on the lattice.
 
-    Args:
-        box: side of the box, Mpc/h.
-        side: lattice points per side.
-        seed: of the noise.
-
     Returns:
-        Shape [side, side, side], dimensionless, float32.
+        Shape [side, side, side], dimensionless, float32, for a box in Mpc/h.
     """
     k = np.logspace(-4, 2, 512)
-    power = linear_power(k).astype(np.float32)
-
-    def spectrum(wave):
-        return jnp.interp(wave, k.astype(np.float32), power)
-
-    key = jax.random.PRNGKey(seed)
-    return np.asarray(pm.linear_field((side,) * 3, (box,) * 3, spectrum, key))
+    known = k.astype(np.float32), linear_power(k).astype(np.float32)
+    noise = (side,) * 3, (box,) * 3, lambda wave: jnp.interp(wave, *known)
+    return np.asarray(pm.linear_field(*noise, jax.random.PRNGKey(seed)))
 
 
 def waves(cells: int):
@@ -120,8 +108,6 @@ def start(field: np.ndarray, box: float, a: float):
 
     Args:
         field: linear density contrast at a = 1 on the lattice, shape [side, side, side].
-        box: side of the box, Mpc/h.
-        a: scale factor.
 
     Returns:
         Positions (Mpc/h, some outside the box) and momenta (Mpc/h), float32, shape
@@ -167,13 +153,8 @@ def _pull(pot, positions, mesh, axis):
 def pull(positions, box: float, mesh: int):
     """-∇∇⁻²δ at the particles: the displacement that would linearly make this density.
 
-    Args:
-        positions: shape [particles, 3], Mpc/h, in [0, box].
-        box: side of the box, Mpc/h.
-        mesh: cells per side.
-
-    Returns:
-        Shape [particles, 3], Mpc/h, float32.
+    Positions [particles, 3] and the result are in Mpc/h, float32; the mesh has that many cells
+    per side.
     """
     cell = box / mesh
     positions = positions / cell

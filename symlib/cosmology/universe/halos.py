@@ -11,6 +11,7 @@ what is left is its shot noise, 1/√(mean count): 1.5% of the mean density at o
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -36,6 +37,11 @@ class Particles:
     mass: float
     box: float
 
+    @cached_property
+    def tree(self) -> cKDTree:
+        """`tree_of` the positions."""
+        return tree_of(self.positions, self.box)
+
 
 def tree_of(positions: np.ndarray, box: float) -> cKDTree:
     """A periodic tree of positions in Mpc/h; those on the far face are put on the near one."""
@@ -46,31 +52,25 @@ def tree_of(positions: np.ndarray, box: float) -> cKDTree:
 
 
 def find_halos(
-    particles: Particles, linking: float = LINKING, least: int = LEAST, tree: cKDTree | None = None
+    particles: Particles, linking: float = LINKING, least: int = LEAST
 ) -> dict[str, np.ndarray]:
     """Friends-of-friends halos.
 
     Args:
-        particles: positions and velocities of all particles of a box.
         linking: linking length in mean particle separations.
         least: particles that a halo must have.
-        tree: `tree_of` the positions, if it is there already.
 
     Returns:
         The heaviest first, what `Catalogue` takes of them: positions, of the centres of mass,
         shape [halos, 3], Mpc/h, in [0, box); velocities, [halos, 3], km/s; masses, [halos],
         h⁻¹ M☉.
-
-    Raises:
-        InputError: a linking length or a least number that makes no halos sense.
     """
-    if not 0 < linking < 1:
-        raise InputError(f"linking: a share of the mean separation between 0 and 1: {linking!r}")
-    if least < 2:
-        raise InputError(f"least: a halo has at least two particles, got {least!r}")
-    box = particles.box
-    tree = tree_of(particles.positions, box) if tree is None else tree
-    labels = _groups(tree, linking * box / tree.n ** (1 / 3))
+    box, tree = particles.box, particles.tree
+    # Pairs, about one per particle, take the most memory here: they are halved to 32 bits.
+    length = linking * box / tree.n ** (1 / 3)
+    pairs = tree.query_pairs(length, output_type="ndarray").astype(np.int32)
+    links = coo_matrix((np.ones(len(pairs), np.int8), pairs.T), shape=(tree.n, tree.n))
+    labels = connected_components(links.tocsr(), directed=False)[1]
     sizes = np.bincount(labels)
     kept = np.flatnonzero(sizes >= least)
     kept = kept[np.argsort(-sizes[kept], kind="stable")]
@@ -94,27 +94,13 @@ def find_halos(
     return {"positions": centres, "velocities": velocities, "masses": sizes * particles.mass}
 
 
-def _groups(tree: cKDTree, length: float) -> np.ndarray:
-    """A label per particle, the same for all that friends connect."""
-    # Pairs, about one per particle, take the most memory here: they are halved to 32 bits.
-    pairs = tree.query_pairs(length, output_type="ndarray").astype(np.int32)
-    links = coo_matrix((np.ones(len(pairs), np.int8), pairs.T), shape=(tree.n, tree.n))
-    return connected_components(links.tocsr(), directed=False)[1]
-
-
 def overdensity(centres: np.ndarray, tree: cKDTree, radius: float = RADIUS) -> np.ndarray:
-    """δ about each centre.
+    """δ about each centre, shape [halos], dimensionless, float32.
 
     Args:
         centres: shape [halos, 3], Mpc/h, in [0, box).
         tree: the particles, from `tree_of`.
-        radius: of the top-hat, Mpc/h.
-
-    Returns:
-        Shape [halos], dimensionless, float32.
-
-    Raises:
-        InputError: a box smaller than twice the radius.
+        radius: of the top-hat, Mpc/h; InputError if the box is smaller than twice that.
     """
     box = float(tree.boxsize[0])
     if not 0 < radius <= box / 2:

@@ -15,23 +15,14 @@ import numpy as np
 from tqdm import tqdm
 
 from symlib.cosmology.catalogue import Catalogue, DensitySlice, write_catalogue
+from symlib.cosmology.universe import halos as finder
 from symlib.cosmology.universe.gravity import cosmology
-from symlib.cosmology.universe.halos import (
-    LEAST,
-    LINKING,
-    RADIUS,
-    Particles,
-    find_halos,
-    overdensity,
-    tree_of,
-)
+from symlib.cosmology.universe.halos import RADIUS, Particles
 from symlib.cosmology.universe.simulation import Universe, simulate
 from symlib.errors import InputError
-from symlib.records import record as results
+from symlib.records.record import provenance
 
-PACKAGES = ("jaxpm", "jax-cosmo")
-SLICE_CELLS = 512
-SLICE_THICKNESS = 20.0  # Mpc/h
+SLICE_CELLS, SLICE_THICKNESS = 512, 20.0  # cells per side, Mpc/h
 
 
 def make_catalogue(
@@ -43,10 +34,8 @@ def make_catalogue(
     """Simulate a universe and catalogue its halos.
 
     Args:
-        universe: what to simulate.
         path: where to write the catalogue; None writes nothing.
         checkpoint: file for the simulation's state, so that an interrupted run goes on.
-        progress: show what is going on.
 
     Raises:
         InputError: a box in which δ makes no sense, no halos, or a file that cannot be written.
@@ -57,13 +46,12 @@ def make_catalogue(
     particles = simulate(universe, checkpoint, progress)
     if progress:
         tqdm.write("finding halos, and the matter about them", file=sys.stderr)
-    tree = tree_of(particles.positions, universe.box)
-    halos = find_halos(particles, tree=tree)
+    halos = finder.find_halos(particles)
     if len(halos["masses"]) == 0:
         raise InputError("universe: no halos formed; use more particles, or a smaller box")
     catalogue = Catalogue(
         box=float(universe.box),
-        delta=overdensity(halos["positions"], tree),
+        delta=finder.overdensity(halos["positions"], particles.tree),
         particle_mass=particles.mass,
         provenance=_provenance(universe, path, time.perf_counter() - began),
         slice=density_slice(particles, middle=float(halos["positions"][0, 2])),
@@ -74,18 +62,12 @@ def make_catalogue(
     return catalogue
 
 
-def density_slice(
-    particles: Particles,
-    middle: float,
-    thickness: float = SLICE_THICKNESS,
-    cells: int = SLICE_CELLS,
-) -> DensitySlice:
+def density_slice(particles: Particles, middle: float, cells: int = SLICE_CELLS) -> DensitySlice:
     """Density of a slab about z = middle, projected along z, in units of the mean.
 
     The slab is moved where it would cross the box's face. Particles go to the nearest cell.
     """
-    box = particles.box
-    thickness = min(thickness, box)
+    box, thickness = particles.box, min(SLICE_THICKNESS, particles.box)
     low = min(max(middle - thickness / 2, 0.0), box - thickness)
     x, y, z = particles.positions.T
     inside = (z >= low) & (z < low + thickness)
@@ -100,14 +82,13 @@ def _provenance(universe: Universe, path, seconds: float) -> dict:
     options = [f"--{name.replace('_', '-')} {value:.12g}" for name, value in settings.items()]
     # Someone else's folders are of no use to the reader.
     out = "FILE" if path is None or Path(path).is_absolute() else path
-    found = results.provenance(seconds, f"symlib universe {' '.join(options)} --out {out}")
-    for package in PACKAGES:
+    found = provenance(seconds, f"symlib universe {' '.join(options)} --out {out}")
+    for package in ("jaxpm", "jax-cosmo"):
         found["versions"][package] = importlib.metadata.version(package)
-    planck = cosmology()
-    parameters = ("Omega_c", "Omega_b", "h", "n_s", "sigma8")
+    planck, parameters = cosmology(), ("Omega_c", "Omega_b", "h", "n_s", "sigma8")
     return found | {
         "universe": settings,
         "cosmology": {name: float(getattr(planck, name)) for name in parameters},
-        "halo_finder": {"linking": LINKING, "least_particles": LEAST},
+        "halo_finder": {"linking": finder.LINKING, "least_particles": finder.LEAST},
         "delta_radius": RADIUS,
     }

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
+from symlib.choices import at_least
 from symlib.cosmology.catalogue import CRITICAL_DENSITY, read_arrays, write_arrays
 from symlib.cosmology.universe.gravity import cosmology, linear_field, linear_growth, pull, start
 from symlib.cosmology.universe.halos import Particles
@@ -54,14 +55,12 @@ class Universe:
 
     def __post_init__(self):
         for name, least in (("particles", 8), ("seed", 0), ("mesh_factor", 1), ("steps", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"{name}: a whole number, at least {least}, got {value!r}")
+            at_least(name, getattr(self, name), least)
         if self.particles % 2:
             raise InputError(f"particles: an even number per side, got {self.particles}")
         if self.seed >= 2**32:
             raise InputError(f"seed: less than 2^32, got {self.seed}")
-        if not (np.isfinite(self.box) and self.box > 0):
+        if not 0 < self.box < np.inf:
             raise InputError(f"box: a positive length in Mpc/h, got {self.box!r}")
         if not 0 < self.a_start < 1:
             raise InputError(f"a_start: a scale factor between 0 and 1, got {self.a_start!r}")
@@ -74,8 +73,7 @@ class Universe:
     @property
     def particle_mass(self) -> float:
         """Mass of a particle in h⁻¹ M☉."""
-        spacing = self.box / self.particles
-        return CRITICAL_DENSITY * float(cosmology().Omega_m) * spacing**3
+        return CRITICAL_DENSITY * float(cosmology().Omega_m) * (self.box / self.particles) ** 3
 
 
 @jax.jit
@@ -89,11 +87,9 @@ def _add(momenta, force, kick):
 
 
 def steps_of(universe: Universe) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients of the drifts and kicks that grow every linear mode exactly (FastPM).
+    """Coefficients of drifts [steps] and kicks [steps + 1] that grow linear modes exactly (FastPM).
 
-    Returns:
-        drifts [steps]: what a momentum is multiplied by. kicks [steps + 1]: what a force is;
-        the first and the last are half steps.
+    A momentum is multiplied by the first, a force by the second; the end kicks are half steps.
     """
     a = np.linspace(universe.a_start, 1.0, universe.steps + 1)
     grown, pace = linear_growth(a)
@@ -109,13 +105,9 @@ def simulate(
     """Run a universe to a = 1.
 
     Args:
-        universe: what to simulate.
         checkpoint: a file for the state between steps. If it is there and of the same
-            universe, the run goes on from it; it is removed at the end.
-        progress: show the steps and the time left.
-
-    Raises:
-        InputError: the checkpoint is of another universe, or damaged.
+            universe, the run goes on from it; it is removed at the end. InputError if it is of
+            another universe, or damaged.
     """
     checkpoint = None if checkpoint is None else Path(checkpoint)
     settings, done = dataclasses.asdict(universe), 0

@@ -16,8 +16,7 @@ from symlib import symbolic
 from symlib.choices import at_least
 from symlib.cosmology.catalogue import Catalogue
 from symlib.cosmology.composition import Composed, PairTable
-from symlib.cosmology.halo_graphs import halo_graph
-from symlib.cosmology.network import HIDDEN, train_halos
+from symlib.cosmology.network import HIDDEN, halo_graph, train_halos
 from symlib.cosmology.reading import (
     HaloEquations,
     Survey,
