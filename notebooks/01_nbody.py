@@ -209,7 +209,12 @@ show(*figures.messages_and_forces(heard, quantity))
 # $\log(\text{error})$ per unit of complexity is selected (appendix C).
 
 # %%
-search = {"engine": engine, "seed": seed, "budget": work.budget, "progress": False}
+search = {
+    "engine": engine,
+    "seed": seed,
+    "budget": work.budget,
+    "progress": False,
+}
 found = messages.regress_message(run.network, data.train_states, **search)
 Markdown(tables.front(found))
 

@@ -167,7 +167,7 @@ def what_they_say(heard: messages.Messages, seed: int = 0) -> dict:
     each = []
     for k in range(heard.dim):
         one = messages.linear_fit(heard.top[:, k : k + 1], getattr(heard, quantity))
-        each.append({"all": one.r2_all, "kept90": one.r2_kept})
+        each.append(one.r2())
     return {
         "r2": r2,
         "quantity": quantity,
