@@ -88,6 +88,8 @@ def test_bad_input_names_the_argument():
     network = particle_network("bottleneck", 2)
     with pytest.raises(InputError, match="states"):
         record(network, LAWS["spring"], np.zeros((2, 3, 8)))
+    with pytest.raises(InputError, match="states"):
+        record(network, None, np.zeros((0, 3, 6)))
     with pytest.raises(InputError, match="NaN"):
         record(network, LAWS["spring"], np.full((2, 3, 6), np.nan))
     with pytest.raises(InputError, match="NaN"):

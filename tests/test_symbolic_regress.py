@@ -43,7 +43,7 @@ def test_the_front_is_a_front_of_what_its_equations_say(spring):
     assert (np.diff(table.complexity) > 0).all()
     assert (np.diff(table.loss) < 0).all()
     assert table.score.iloc[0] == 0
-    assert found.get_best().score == table.score.max()
+    assert found.selected.score == table.score.max()
     for i, row in table.iterrows():
         # In the target's own unit.
         assert np.mean(np.abs(found.predict(X, i) - y)) == pytest.approx(row.loss, rel=1e-9)

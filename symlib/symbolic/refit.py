@@ -11,7 +11,6 @@ which lead to the MAE's minimum, from several starts.
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.optimize import least_squares, minimize
 
 from symlib.symbolic.expressions import Form
 
@@ -47,6 +46,8 @@ def soft_fit(
     Returns:
         The constants, and their mean |residual|.
     """
+    # Search processes import this module too, and have no use for it.
+    from scipy.optimize import least_squares, minimize
 
     def finite(constants):
         with np.errstate(all="ignore"):

@@ -60,10 +60,6 @@ class Regression:
             raise InputError(f"index: there are {len(self._expressions)} equations, got {index}")
         return range(len(self._expressions))[index]
 
-    def get_best(self) -> pd.Series:
-        """The selected row of `equations_`."""
-        return self.selected
-
     def rows(self) -> list[dict]:
         """The front as plain rows, for a record."""
         columns = ["complexity", "loss", "score", "equation"]
