@@ -14,7 +14,7 @@ from symlib.symbolic.parsing import equation_text, parse_equation
 from symlib.symbolic.refit import fit_constants
 from symlib.symbolic.selection import pareto_indices, scores, select
 from symlib.symbolic.simplify import simplify_equation
-from symlib.symbolic.split import Split, find_split, join
+from symlib.symbolic.split import find_split, join
 
 NAMES = ["m1", "m2", "q1", "q2", "dx", "dy", "r"]
 
@@ -186,10 +186,10 @@ def test_an_exponent_is_found(X):
 
 def test_a_step_is_found_and_joined(X):
     y = np.where(X[:, -1] > 1.7, 3 * X[:, 4] + 0.1, 0.1)
-    split = find_split(X, y)
-    assert NAMES[split.column] == "r"
+    column, _ = find_split(X, y)
+    assert NAMES[column] == "r"
     above, below = parse_equation("3*dx + 0.1", NAMES), parse_equation("0.1", NAMES)
-    expr = join(above, below, Split(split.column, 1.2), X, y, NAMES)
+    expr = join(above, below, column, X, y, NAMES)
     np.testing.assert_allclose(evaluate(expr, X, NAMES), y, atol=1e-12)
     assert float(max(expr.atoms(sp.Float), key=float)) == pytest.approx(1.7, abs=0.05)
 

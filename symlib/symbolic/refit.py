@@ -20,8 +20,12 @@ _LOST = 1e3  # the residual of a prediction that is not finite
 
 def mean_absolute_error(prediction: np.ndarray, y: np.ndarray) -> float:
     """MAE, infinite where a prediction is not finite."""
+    return _mean(np.abs, prediction, y)
+
+
+def _mean(size, prediction, y) -> float:
     with np.errstate(all="ignore"):
-        loss = float(np.mean(np.abs(prediction - y)))
+        loss = float(np.mean(size(prediction - y)))
     return loss if np.isfinite(loss) else np.inf
 
 
@@ -89,11 +93,7 @@ def _descend(run, constants, X, y, steps, robust):
     """Gauss-Newton with a line search on the loss that is being minimised."""
 
     def cost(prediction):
-        if robust:
-            return mean_absolute_error(prediction, y)
-        with np.errstate(all="ignore"):
-            value = float(np.mean((prediction - y) ** 2))
-        return value if np.isfinite(value) else np.inf
+        return _mean(np.abs if robust else np.square, prediction, y)
 
     prediction = run(constants, X)
     best = cost(prediction)

@@ -53,13 +53,6 @@ class Regression:
     seed: int
     _expressions: tuple[sp.Expr, ...] = field(repr=False)
 
-    def _row(self, index: int | None) -> int:
-        if index is None:
-            return int(self.selected.name)
-        if not -len(self._expressions) <= index < len(self._expressions):
-            raise InputError(f"index: there are {len(self._expressions)} equations, got {index}")
-        return range(len(self._expressions))[index]
-
     def rows(self) -> list[dict]:
         """The front as plain rows, for a record."""
         columns = ["complexity", "loss", "score", "equation"]
@@ -75,7 +68,11 @@ class Regression:
 
     def sympy(self, index: int | None = None) -> sp.Expr:
         """The selected equation, or that of row `index`, as a sympy expression."""
-        return self._expressions[self._row(index)]
+        try:
+            return self._expressions[int(self.selected.name) if index is None else index]
+        except IndexError:
+            count = len(self._expressions)
+            raise InputError(f"index: there are {count} equations, got {index}") from None
 
     def latex(self, index: int | None = None, precision: int = 3) -> str:
         """The equation in LaTeX, constants to `precision` significant digits."""
@@ -147,8 +144,8 @@ def regress(
             texts = pysr_engine.search(few_X, few_y, used, budget, seed)
             bar.update()
         else:
-            split = find_split(few_X, few_y)
-            above = few_X[:, split.column] > split.threshold if split else None
+            column, threshold = find_split(few_X, few_y) or (0, None)
+            above = None if threshold is None else few_X[:, column] > threshold
             texts, *sides = operon_engine.search(
                 few_X, few_y, used, budget, seed, above, bar.update
             )
@@ -160,7 +157,7 @@ def regress(
 
             with ThreadPoolExecutor(available_cores()) as pool:
                 high, low = pool.map(of_side, sides, (above, ~above))
-            found = [*found, *_joined(high, low, split, few_X, few_y, used)]
+            found = [*found, *_joined(high, low, column, few_X, few_y, used)]
         bar.update(bar.total - bar.n)
 
     final = [_final(c, scale, names, X, y, seed) for c in front(found)]
@@ -169,11 +166,11 @@ def regress(
     return _regression(final, names, engine, seed, scale, time.perf_counter() - started)
 
 
-def _joined(high, low, split, X, y, names) -> list[Candidate]:
+def _joined(high, low, column, X, y, names) -> list[Candidate]:
     out = []
     for above in high:
         for below in low[:3]:
-            form = form_of(join(above.equation, below.equation, split, X, y, names))
+            form = form_of(join(above.equation, below.equation, column, X, y, names))
             constants, loss = fit_constants(form, names, X, y)
             expr = simplify_equation(form.fill(constants))
             out.append(Candidate(expr, complexity(expr), loss))

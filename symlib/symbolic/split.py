@@ -7,7 +7,6 @@ competes on the Pareto front like any other equation, IF counted three times.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
@@ -21,14 +20,6 @@ _GAIN = 0.8
 _ROWS = 2000
 
 
-@dataclass(frozen=True)
-class Split:
-    """A threshold of one column of X."""
-
-    column: int
-    threshold: float
-
-
 def _linear_error(design, y) -> float:
     """Sum of absolute residuals of a linear fit, two steps towards the MAE's minimum."""
     weight = np.ones(len(y))
@@ -39,35 +30,32 @@ def _linear_error(design, y) -> float:
     return float(np.sum(np.abs(residual)))
 
 
-def find_split(X: np.ndarray, y: np.ndarray) -> Split | None:
-    """The most promising split, or None. X: [n, variables], y: [n]."""
+def find_split(X: np.ndarray, y: np.ndarray) -> tuple[int, float] | None:
+    """Column and threshold of the most promising split, or None. X: [n, variables], y: [n]."""
     X, y = X[:_ROWS], y[:_ROWS]
     design = np.column_stack([X, np.ones(len(X))])
-    whole = _linear_error(design, y)
-    best, best_error = None, _GAIN * whole
+    best, best_error = None, _GAIN * _linear_error(design, y)
     least = max(20, 2 * design.shape[1])
     for column in range(X.shape[1]):
         for threshold in np.unique(np.quantile(X[:, column], _QUANTILES)):
             above = X[:, column] > threshold
             if min(above.sum(), (~above).sum()) < least:
                 continue
-            error = _linear_error(design[above], y[above]) + _linear_error(
-                design[~above], y[~above]
-            )
+            error = sum(_linear_error(design[side], y[side]) for side in (above, ~above))
             if error < best_error:
-                best, best_error = Split(column, float(threshold)), error
+                best, best_error = (column, float(threshold)), error
     return best
 
 
 def join(
-    above: sp.Expr, below: sp.Expr, split: Split, X: np.ndarray, y: np.ndarray, names: Sequence[str]
+    above: sp.Expr, below: sp.Expr, column: int, X: np.ndarray, y: np.ndarray, names: Sequence[str]
 ) -> sp.Expr:
     """IF(variable > threshold, above, below), the threshold the one with the least MAE.
 
-    It lies midway between two neighbouring values of the variable, whose name is in `names`.
+    It lies midway between two neighbouring values of the variable, a column of X.
     """
-    order = np.argsort(X[:, split.column], kind="stable")
-    x = X[order, split.column]
+    order = np.argsort(X[:, column], kind="stable")
+    x = X[order, column]
     errors = [np.abs(evaluate(side, X, names) - y)[order] for side in (above, below)]
     high, low = (np.where(np.isfinite(error), error, np.inf) for error in errors)
     # Error with the first k points below: cumulative sums from both ends.
@@ -76,4 +64,4 @@ def join(
     )
     k = int(np.argmin(total[1:-1])) + 1
     threshold = sp.Float(float(0.5 * (x[k - 1] + x[k])))
-    return sp.Piecewise((above, symbol(names[split.column]) > threshold), (below, True))
+    return sp.Piecewise((above, symbol(names[column]) > threshold), (below, True))
