@@ -54,14 +54,10 @@ class Energies:
         As for messages (`Messages.r2`), each over all points and with the tenth of the largest
         residuals dropped.
         """
-        found = {}
-        for name, mine, truth in (
-            ("force", self.pair_force, self.force),
-            ("velocity", self.own_velocity, self.velocity),
-        ):
-            fit = linear_fit(mine, truth)
-            found[name] = {"all": fit.r2_all, "kept90": fit.r2_kept}
-        return found
+        return {
+            "force": linear_fit(self.pair_force, self.force).r2(),
+            "velocity": linear_fit(self.own_velocity, self.velocity).r2(),
+        }
 
 
 def record_energies(

@@ -60,11 +60,8 @@ class Messages:
 
     def r2(self) -> dict[str, dict[str, float]]:
         """R² of the top components against force and acceleration, each all and kept90."""
-        found = {}
-        for quantity in ("force", "acceleration"):
-            fit = linear_fit(self.top, getattr(self, quantity))
-            found[quantity] = {"all": fit.r2_all, "kept90": fit.r2_kept}
-        return found
+        truths = {"force": self.force, "acceleration": self.acceleration}
+        return {name: linear_fit(self.top, truth).r2() for name, truth in truths.items()}
 
 
 @dataclass(frozen=True)
@@ -84,6 +81,10 @@ class LinearFit:
     coefficients: np.ndarray
     predicted: np.ndarray
     kept: np.ndarray
+
+    def r2(self) -> dict[str, float]:
+        """R² of both fits, as records hold it."""
+        return {"all": self.r2_all, "kept90": self.r2_kept}
 
 
 def record_messages(

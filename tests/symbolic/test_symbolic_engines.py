@@ -55,21 +55,18 @@ def test_without_julia_operon_searches_and_pysr_says_what_to_run(nowhere, capsys
         choose_engine("eureqa")
 
 
-@pytest.mark.parametrize("name", ["julia", "juliaup"])
-def test_julia_on_path(nowhere, monkeypatch, name):
+@pytest.mark.parametrize("name", ["julia", "juliaup", "my-julia"])
+def test_julia_on_path_or_by_variable(nowhere, monkeypatch, name):
     found = program(nowhere / "bin" / name)
-    monkeypatch.setenv("PATH", str(found.parent))
+    if name == "my-julia":
+        monkeypatch.setenv("PYTHON_JULIAPKG_EXE", str(nowhere / "gone"))
+        assert find_julia() is None
+        monkeypatch.setenv("PYTHON_JULIAPKG_EXE", str(found))
+    else:
+        monkeypatch.setenv("PATH", str(found.parent))
     assert find_julia() == str(found)
     assert choose_engine("auto") == "pysr"
     assert choose_engine("operon") == "operon"
-
-
-def test_julia_by_variable(nowhere, monkeypatch):
-    found = program(nowhere / "my-julia")
-    monkeypatch.setenv("PYTHON_JULIAPKG_EXE", str(found))
-    assert find_julia() == str(found)
-    monkeypatch.setenv("PYTHON_JULIAPKG_EXE", str(nowhere / "gone"))
-    assert find_julia() is None
 
 
 def test_a_resolved_juliapkg_project(nowhere):

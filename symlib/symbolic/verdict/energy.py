@@ -92,17 +92,15 @@ def gradient(energy: sp.Expr, vector: tuple[str, ...], length: str) -> list[sp.E
 def _stacked(truth: Reference, what: str, quantity: str, vector) -> GradientReference:
     """A truth with a vector for each point, as one with a column of the components."""
     dim = len(vector)
-    return GradientReference(
-        what,
-        quantity,
-        truth.softening,
-        truth.names,
-        np.tile(truth.X, (dim, 1)),
-        truth.basis.T.reshape(-1, 1),
-        np.tile(truth.weight, dim),
-        np.tile(truth.train, dim),
-        tuple(vector),
-    )
+    stacked = {
+        "what": what,
+        "quantity": quantity,
+        "X": np.tile(truth.X, (dim, 1)),
+        "basis": truth.basis.T.reshape(-1, 1),
+        "weight": np.tile(truth.weight, dim),
+        "train": np.tile(truth.train, dim),
+    }
+    return GradientReference(**(vars(truth) | stacked), vector=tuple(vector))
 
 
 def recovered_pair_energy(equation, law: "str | PairPotential", dim: int) -> Verdict:
