@@ -73,11 +73,8 @@ def test_forces_worked_out_by_hand(name, expected):
     receiver = jnp.array([1.99, 0, 0.7, 0, 1, 3.0])
     sender = jnp.array([0, 0, 0.3, 0.2, -1, 5.0])
     np.testing.assert_allclose(LAWS[name].force(receiver, sender, 4), [expected, 0], atol=1e-12)
-
-
-def test_discontinuous_law_is_silent_inside():
-    receiver, sender = jnp.array([1.9, 0, 0, 0, 1, 1.0]), jnp.array([0, 0, 0, 0, 1, 1.0])
-    np.testing.assert_array_equal(LAWS["discontinuous"].force(receiver, sender, 4), [0, 0])
+    inside = LAWS[name].force(receiver.at[0].set(1.9), sender, 4)
+    assert (name == "discontinuous") == (not inside.any())
 
 
 @pytest.mark.parametrize(("name", "dim"), [c for c in CASES if c[0] != "damped"])

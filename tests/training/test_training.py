@@ -105,8 +105,8 @@ def test_close_encounters_join_late():
     assert np.all(np.diff(largest[order]) >= 0)
 
 
-def turned_once(model):
-    """Messages [edges, components] before and after a turn that must change no prediction."""
+@pytest.mark.parametrize("model", ["l1", "kl"])
+def test_turning_to_principal_axes_changes_no_prediction_and_orders_the_messages(model):
     network = particle_network(model, 2)
     states, _ = random_snapshots(count=100)
     graphs = snapshot_graphs(states)
@@ -114,29 +114,19 @@ def turned_once(model):
     before = _predict(network, states)
     with torch.no_grad():
         raw = network.messages(graphs.x, graphs.edge_index)
-    turn_to_principal_axes(network, raw, adam)
+        turn_to_principal_axes(network, raw, adam)
+        turned = network.messages(graphs.x, graphs.edge_index)
     torch.testing.assert_close(_predict(network, states), before, rtol=1e-4, atol=1e-5)
-    with torch.no_grad():
-        return raw, network.messages(graphs.x, graphs.edge_index)
-
-
-def test_turning_to_principal_axes_changes_no_prediction_and_orders_the_messages():
-    raw, turned = turned_once("l1")
-    covariance = torch.cov(turned.T.double())
+    covariance, old = (torch.cov(values[:, :100].T.double()) for values in (turned, raw))
     spread = covariance.diagonal().clone()
     assert torch.all(spread[:5].diff() < 0)
     assert covariance[:5, :5].fill_diagonal_(0).abs().max() < 1e-4 * spread[0]
-    torch.testing.assert_close(spread.sum(), torch.cov(raw.T.double()).trace(), rtol=1e-4, atol=0)
-
-
-def test_turning_kl_messages_changes_no_prediction_without_noise_and_keeps_their_variances():
-    raw, turned = turned_once("kl")
-    spread = turned[:, :100].std(dim=0)
-    assert torch.all(spread[:5].diff() < 0)
-    # A new axis has a mean of the old log variances: their sum on an edge stays as it was.
-    noise, old = turned[:, 100:], raw[:, 100:]
-    torch.testing.assert_close(noise.sum(dim=1), old.sum(dim=1), rtol=1e-4, atol=1e-4)
-    assert noise.max() <= old.max() and noise.min() >= old.min()
+    torch.testing.assert_close(spread.sum(), old.trace(), rtol=1e-4, atol=0)
+    if model == "kl":
+        # A new axis has a mean of the old log variances: their sum on an edge stays as it was.
+        noise, old = turned[:, 100:], raw[:, 100:]
+        torch.testing.assert_close(noise.sum(dim=1), old.sum(dim=1), rtol=1e-4, atol=1e-4)
+        assert noise.max() <= old.max() and noise.min() >= old.min()
 
 
 def test_kl_axes_that_only_change_places_take_their_noise_along():

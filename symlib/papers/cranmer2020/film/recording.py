@@ -43,7 +43,7 @@ class Recording:
     """What a film is drawn from; one row of each array a look at the network.
 
     law, dim, model, preset, seed: of the run; key: a hash of its code; total: its
-        steps, which an interrupted one has not reached; dt: time between two test states.
+        steps, which an interrupted one has not reached.
     quantity: force or acceleration, whichever the last messages are closer to.
     truth: the test system, shape [states, bodies, 2 dim + 2].
     steps, losses: training step and test loss, shape [looks]; trivial_loss: of the median.
@@ -61,7 +61,6 @@ class Recording:
     seed: int
     key: str
     total: int
-    dt: float
     quantity: str
     trivial_loss: float
     truth: np.ndarray
@@ -183,7 +182,6 @@ class Recorder:
             law=self.law.name,
             dim=self.accelerations.shape[2],
             total=max(self.wanted),
-            dt=self.law.dt,
             quantity=quantity,
             trivial_loss=float(np.abs(self.accelerations - median).sum(axis=-1).mean()),
             truth=self.truth,
