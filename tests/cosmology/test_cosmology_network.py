@@ -13,13 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symlib.cosmology.catalogue import COLUMNS
-from symlib.cosmology.composition import (
-    NODE_NAMES,
-    PAIR_NAMES,
-    Composed,
-    PairTable,
-    refit_composed,
-)
 from symlib.cosmology.network import (
     _Loop,
     halo_graph,
@@ -28,7 +21,16 @@ from symlib.cosmology.network import (
     surroundings,
     train_halos,
 )
-from symlib.cosmology.reading import _choose, kernel, survey
+from symlib.cosmology.reading import (
+    NODE_NAMES,
+    PAIR_NAMES,
+    Composed,
+    PairTable,
+    _choose,
+    kernel,
+    refit_composed,
+    survey,
+)
 from symlib.errors import InputError, NonFiniteLoss
 from symlib.papers.cranmer2020.pages.halo_figures import halo_kernel, halo_spectrum
 from symlib.papers.cranmer2020.study.halo_network import NETWORK_PRESETS
