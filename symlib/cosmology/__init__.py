@@ -5,5 +5,4 @@ catalogue.py    a halo catalogue and its file  quijote.py  Quijote's own group c
 neighbours.py   pairs of halos, sums over them
 formulas.py     the formulas of Table 6        refit.py    their constants, fitted again
 network.py      the network of appendix E      reading.py  its message and equations
-composition.py  the equations put together by sympy
 """

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +16,6 @@ from symlib.cosmology.universe import make
 from symlib.cosmology.universe.halos import Particles
 from symlib.cosmology.universe.simulation import Universe
 from symlib.errors import InputError
-
-DATA = Path(__file__).resolve().parents[2] / "book" / "data"
 
 
 def test_a_catalogue_comes_back_with_its_units(tmp_path):
@@ -35,23 +32,22 @@ def test_a_catalogue_comes_back_with_its_units(tmp_path):
     np.testing.assert_allclose(found.slice.values, catalogue.slice.values, rtol=1e-3)
     z = found.positions[:, 2]
     np.testing.assert_array_equal(found.in_slice(), (z >= 10) & (z < 30))
-    assert [file.name for file in (tmp_path / "deep").iterdir()] == ["halos.npz"]
-    with np.load(path, allow_pickle=False) as archive:
-        facts = json.loads(str(archive["facts"]))
-    assert facts["units"]["velocities"] == "peculiar, km/s" and set(facts["units"]) == set(COLUMNS)
     with pytest.raises(InputError, match="slice"):
         dataclasses.replace(catalogue, slice=None).in_slice()
+    with pytest.raises(InputError, match="JSON"):
+        write_catalogue(path, dataclasses.replace(catalogue, provenance={"a": float("nan")}))
+    assert [file.name for file in (tmp_path / "deep").iterdir()] == ["halos.npz"]
+    with np.load(path, allow_pickle=False) as archive:
+        assert json.loads(str(archive["facts"]))["units"] == COLUMNS
 
 
 @pytest.mark.parametrize(
     ("column", "change"),
     [
         ("positions", lambda c: c * 1000),
-        ("positions", lambda c: c - 1),
         ("positions", lambda c: c[:, :2]),
         ("positions", lambda c: np.where(np.arange(3) == 1, np.nan, c)),
         ("positions", lambda c: np.where(c == c.max(), np.float32(130), c)),
-        ("velocities", lambda c: c[:-1]),
         ("velocities", lambda c: c / 100),
         ("velocities", lambda c: c * 10),
         ("masses", lambda c: c / 100),
@@ -105,9 +101,6 @@ def test_a_file_of_something_else_is_refused(tmp_path, change):
     (name,) = change
     with pytest.raises(InputError, match=rf"halos\.npz.*{name if name in COLUMNS else ''}"):
         read_catalogue(path)
-    path.write_text("x,y,z,mass\n")
-    with pytest.raises(InputError, match=r"halos\.npz"):
-        read_catalogue(path)
 
 
 def test_the_command_makes_a_catalogue(tmp_path, capsys):
@@ -145,15 +138,3 @@ def test_a_universe_without_halos_says_so(monkeypatch):
     monkeypatch.setattr(make, "simulate", lambda *arguments: even)
     with pytest.raises(InputError, match="no halos"):
         make.make_catalogue(Universe(80.0, 8), progress=False)
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_committed_catalogues(seed):
-    path = DATA / f"halos-{seed}.npz"
-    found = read_catalogue(path)
-    assert path.stat().st_size < 3e6
-    assert found.provenance["universe"] == dataclasses.asdict(Universe(seed=seed))
-    assert len(found) > 20_000 and found.box == 500.0 and found.slice is not None
-    assert 0.2 < found.delta.mean() < 0.6
-    words = found.provenance["command"].split()
-    assert words[:2] == ["symlib", "universe"] and words[words.index("--seed") + 1] == str(seed)

@@ -96,7 +96,6 @@ def test_delta_is_counted_from_particles(tmp_path):
     ("options", "named"),
     [
         ({}, "delta"),
-        ({"delta": np.zeros(30), "particles": np.zeros((5, 3))}, "delta"),
         ({"delta": np.zeros(29)}, "delta"),
         ({"particles": np.zeros((5, 2))}, "particles"),
         ({"particles": np.full((5, 3), 20_000.0)}, "particles"),

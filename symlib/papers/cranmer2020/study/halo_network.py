@@ -15,10 +15,11 @@ import pandas as pd
 from symlib import symbolic
 from symlib.choices import at_least
 from symlib.cosmology.catalogue import Catalogue
-from symlib.cosmology.composition import Composed, PairTable
 from symlib.cosmology.network import HIDDEN, halo_graph, train_halos
 from symlib.cosmology.reading import (
+    Composed,
     HaloEquations,
+    PairTable,
     Survey,
     half_radius,
     kernel,
