@@ -178,9 +178,7 @@ def test_a_composed_formula_is_refitted_to_what_it_says():
 def front(names, *texts):
     """What `_choose` needs of a regression, without the search; the second row is selected."""
     rows = pd.DataFrame({"complexity": range(1, len(texts) + 1), "score": 0.1})
-    return SimpleNamespace(
-        equations_=rows, selected=rows.iloc[1], sympy=lambda k: parse_equation(texts[k], names)
-    )
+    return SimpleNamespace(equations_=rows, best=1, sympy=lambda k: parse_equation(texts[k], names))
 
 
 def test_the_formula_is_chosen_by_what_it_predicts():

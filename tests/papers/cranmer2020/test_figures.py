@@ -26,7 +26,7 @@ def test_every_figure_draws_and_has_a_text(tmp_path):
         figures.long_exposures({"spring": states[:, :]}),
         figures.loss_curve(run, 3.0, 0.1),
         figures.spectra([{"law": "r1", "dim": 2, "model": "l1", "spectrum": [0.3, 0.2, 0.01]}]),
-        figures.messages_and_forces(heard, "force", "spring"),
+        figures.messages_and_forces(heard, "force"),
         figures.rollout_errors(times, {4: wobble, 8: wobble}),
         figures.rollout_paths({"truth": states, "equation": states}),
     ]
