@@ -239,12 +239,12 @@ def render(
     executed = Path(executed or root / "_build" / "notebooks").resolve()
     site = Path(site or root / "_build" / "html").resolve()
     work = site.parent / "site"
-    # What jupyter-book reads: configuration, prose, executed chapters.
+    # What jupyter-book reads: configuration, prose (CONTRIBUTING.md is a page), executed chapters.
     shutil.rmtree(work, ignore_errors=True)
     source = work / "source"
     (source / "notebooks").mkdir(parents=True)
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(root / name, source)
+    for path in (*root.glob("_*.yml"), *root.glob("*.md")):
+        shutil.copy(path, source)
     shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns("__pycache__"))
     for name in chapter_names(root):
         path = executed / f"{name}.ipynb"
