@@ -73,8 +73,9 @@ Markdown(scoreboard.goals_table(board))
 # ▲ is better than the paper (after *ours, all points*: than the peer), ● equal, ▼ worse, ○ neither,
 # ✗ broke down, · not yet run. Neither is for the standard model's messages: the paper's point is
 # that nothing makes them sparse, so it is no success when they are close to forces, nor a failure.
-# A dagger marks records of an earlier version of this code, or of one that did not write down which
-# it was.
+# A dagger marks records of an earlier version of a stage ({doc}`how it is built
+# <../book/how_it_is_built>`), or of one that they do not tell: the rows of Table 6 and most of
+# FlatHGN's are older than the versions.
 #
 # ## Table 1: are the messages forces?
 #

@@ -278,8 +278,8 @@ Markdown(runs.runs_table(bottleneck))
 # %% [markdown]
 # ## The records behind it
 #
-# A dagger marks records of another code version, or of one that they do not tell. For those of
-# cells {doc}`the scoreboard <05_tables>` names them; for the others:
+# A dagger marks records of an earlier version of a stage, or of one that they do not tell. For
+# those of cells {doc}`the scoreboard <05_tables>` names them; for the others:
 
 # %% tags=["hide-input"]
 shown = pd.concat([records.raws, records.eights])

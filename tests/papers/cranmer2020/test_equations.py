@@ -286,7 +286,7 @@ def test_old_records_are_marked_and_what_failed_hides_no_smaller_preset(tmp_path
     put_eight(tmp_path, preset="ci")
     put_raw(tmp_path, made_by={"simulate": 0})
     assert equations.read_chapter(tmp_path).eight["l1"]["preset"] == "ci"
-    stale = page(tmp_path).split("another code version")[1]
+    stale = page(tmp_path).split("earlier version of a stage")[1]
     assert "`raw_regression-laptop-0.json`" in stale and "eight_bodies" not in stale
 
 

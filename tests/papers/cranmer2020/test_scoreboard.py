@@ -71,7 +71,7 @@ def test_records_of_other_code_are_shown_marked_until_there_are_new_ones(tmp_pat
     put(tmp_path, seed=0, r2=0.2, made_by={"simulate": 0})
     put(tmp_path, seed=1, r2=0.4, key=None)
     assert shown(tmp_path)[1] == "0.300 ± 0.141" and shown(tmp_path)[-1] == "laptop\u00a0†"
-    stale, unversioned = notes(tmp_path).split("do not say which code")
+    stale, unversioned = notes(tmp_path).split("do not say what made")
     assert "l1-0.json" in stale and "l1-1.json" in unversioned
     put(tmp_path, seed=2, r2=0.5)
     assert shown(tmp_path)[1] == "0.500" and shown(tmp_path)[-2:] == ["1", "laptop"]

@@ -2,7 +2,7 @@
 
 Of each cell the largest preset on record counts, and there every seed; among those the ones of
 today's code, where there are any. A record that cannot be read is named and left out, one of
-another code version is shown and marked, and a failed run is a seed without results.
+another version of a stage is shown and marked, and a failed run is a seed without results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -128,7 +128,7 @@ def fit(run) -> str:
 
 
 def dagger(*standings: str) -> str:
-    """A mark where another, or an unknown, code version is among them."""
+    """A mark where another, or an unknown, version of a stage is among them."""
     return f"\u00a0{OLD}" if {*standings} - {FRESH} else ""
 
 
@@ -149,8 +149,8 @@ def runs_table(runs: pd.DataFrame) -> str:
 def notes(runs: pd.DataFrame, problems: list[str]) -> str:
     """Every record that is old, failed or unreadable, by its file."""
     old = {
-        STALE: f"of another code version, marked {OLD}",
-        UNVERSIONED: f"that do not say which code made them, marked {OLD}",
+        STALE: f"of an earlier version of a stage, marked {OLD}",
+        UNVERSIONED: f"that do not say what made them, marked {OLD}",
     }
     why = runs.standing.map(old).mask(runs.failed, "of runs that failed")
     named = [
