@@ -30,7 +30,7 @@ def test_the_ten_lines_of_the_readme_run(small, tmp_path, monkeypatch, capsys):
     assert (
         record["law"] == "spring" and record["test_loss"] > 0 and record["stages"]["training"] > 0
     )
-    assert "Verdict(" in capsys.readouterr().out
+    assert "recovered: " in capsys.readouterr().out
 
 
 def test_the_readme_has_the_same_lines():
