@@ -32,7 +32,7 @@ from symlib.errors import InputError
 from symlib.symbolic.algebra.expressions import evaluate, form_of, symbol
 from symlib.symbolic.algebra.parsing import equation_text
 from symlib.symbolic.algebra.simplify import simplify_equation
-from symlib.symbolic.search.refit import mean_absolute_error, soft_fit
+from symlib.symbolic.search.constants import mean_absolute_error, soft_fit
 
 PAIR_NAMES = ("m1", "m2", "r", "dv", "v1")
 NODE_NAMES = ("e1", "m1", "v1")

@@ -19,7 +19,7 @@ import pandas as pd
 from symlib.cosmology.formulas import FIRST_GUESS, PAPER, Formula, get_formula, paper_constants
 from symlib.cosmology.neighbours import Features
 from symlib.errors import InputError
-from symlib.symbolic.search.refit import soft_fit
+from symlib.symbolic.search.constants import soft_fit
 
 SOFTNESS = (0.3, 0.03, 3e-3, 3e-4)  # of the spread of δ
 BLOCK = 60.0  # Mpc/h: three times the radius within which halos share their δ

@@ -22,7 +22,7 @@ from symlib.networks.flathgn import FlatHGN
 from symlib.networks.graph_network import GraphNetwork
 from symlib.networks.graphs import complete_graph
 from symlib.symbolic import Regression
-from symlib.symbolic.search.refit import soft_fit
+from symlib.symbolic.search.constants import soft_fit
 
 Accelerations = Callable[[np.ndarray], np.ndarray]
 

@@ -12,7 +12,7 @@ from symlib.symbolic.algebra.complexity import complexity
 from symlib.symbolic.algebra.expressions import evaluate, form_of, symbol
 from symlib.symbolic.algebra.parsing import equation_text, parse_equation
 from symlib.symbolic.algebra.simplify import simplify_equation
-from symlib.symbolic.search.refit import fit_constants
+from symlib.symbolic.search.constants import fit_constants
 from symlib.symbolic.search.selection import pareto_indices, scores, select
 from symlib.symbolic.search.split import Split, find_split, join
 

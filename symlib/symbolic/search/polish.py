@@ -17,8 +17,8 @@ from symlib.symbolic.algebra.complexity import complexity
 from symlib.symbolic.algebra.expressions import evaluate, form_of
 from symlib.symbolic.algebra.parsing import equation_text, parse_equation
 from symlib.symbolic.algebra.simplify import simplify_equation
+from symlib.symbolic.search.constants import fit_constants, mean_absolute_error
 from symlib.symbolic.search.processes import run_workers
-from symlib.symbolic.search.refit import fit_constants, mean_absolute_error
 from symlib.symbolic.search.selection import pareto_indices, scores
 from symlib.symbolic.search.variations import distinct, smaller, variations
 

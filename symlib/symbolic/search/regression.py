@@ -27,9 +27,9 @@ from symlib.symbolic.algebra.simplify import simplify_equation
 from symlib.symbolic.search import operon_engine, pysr_engine
 from symlib.symbolic.search.budget import Budget, get_budget
 from symlib.symbolic.search.checks import checked
+from symlib.symbolic.search.constants import fit_constants, mean_absolute_error
 from symlib.symbolic.search.engines import choose_engine
 from symlib.symbolic.search.polish import Candidate, front, polish
-from symlib.symbolic.search.refit import fit_constants, mean_absolute_error
 from symlib.symbolic.search.selection import scores, select
 from symlib.symbolic.search.split import find_split, join
 

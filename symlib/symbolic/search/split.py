@@ -13,7 +13,7 @@ import numpy as np
 import sympy as sp
 
 from symlib.symbolic.algebra.expressions import evaluate, symbol
-from symlib.symbolic.search.refit import absolute_weights
+from symlib.symbolic.search.constants import absolute_weights
 
 _QUANTILES = np.linspace(0.1, 0.9, 33)
 # Two linear fits always beat one; a split is worth a search if they do so by this factor.
