@@ -20,8 +20,8 @@ CACHE = ROOT / config.get("cache", "_build/cache")
 ENGINE = config.get("engine", "auto")
 GPUS = min(1, int(config.get("gpus", 0)))
 PAPER = PRESET == "paper"
-WANTED = cells.wanted(str(config.get("table", 1)), PRESET)
-RECORD = f"{OUT}/{{preset}}/{{law}}-{{dim}}-{{model}}-{{seed}}.json"
+WANTED = cells.wanted(str(config.get("table", 1)), PRESET, config.get("recipe"))
+RECORD = f"{OUT}/{{preset}}/{{recipe}}/{{law}}-{{dim}}-{{model}}-{{seed}}.json"
 NOW = ROOT / "_build" / "grid" / "now"
 
 
@@ -60,6 +60,7 @@ rule cell:
         update(RECORD),
     wildcard_constraints:
         preset="|".join(choices.RANK),
+        recipe="|".join(choices.RECIPES),
         law="[^/]+",
         dim="[23]",
         model="[a-z0-9]+",
@@ -74,4 +75,5 @@ rule cell:
     shell:
         "{sys.executable} -m symlib.cli cell --law {wildcards.law} --dim {wildcards.dim}"
         " --model {wildcards.model} --seed {wildcards.seed} --preset {wildcards.preset}"
+        " --recipe {wildcards.recipe}"
         " --engine {ENGINE} --out {OUT} --cache {CACHE} {params.retry} --quiet"

@@ -12,13 +12,15 @@ from symlib.errors import InputError, UnknownChoice
 
 LAWS = ("r2", "r1", "spring", "damped", "charge", "discontinuous")
 MESSAGE_MODELS = ("standard", "bottleneck", "l1", "kl")
+PRUNED = "pruned"  # not in the paper
 FLATHGN = "flathgn"
-MODELS = (*MESSAGE_MODELS, FLATHGN)
+MODELS = (*MESSAGE_MODELS, PRUNED, FLATHGN)
 DIMENSIONS = (2, 3)
 SMOKE = "smoke"
 PRESETS = ("ci", "laptop", "paper")
 # From the smallest to the largest; a page shows the largest that is on record.
 RANK = (SMOKE, *PRESETS)
+RECIPES = ("reference", "plain", "fast")
 ENGINES = ("operon", "pysr")
 
 

@@ -69,6 +69,10 @@ AnyModel = _option(
 )  # fmt: skip
 Preset = _option(str, PRESETS, check=_one_of("preset", choices.PRESETS))
 GridPreset = _option(str, ", ".join(choices.RANK), check=_one_of("preset", choices.RANK))
+Recipe = _option(
+    str | None, f"{', '.join(choices.RECIPES)}; the preset's own if not given", "--recipe",
+    check=_one_of("recipe", choices.RECIPES),
+)  # fmt: skip
 Seed = _option(int, "decides everything that is drawn", check=_least("seed", 0))
 Seeds = _option(int, "how many, from 0 on", metavar="N", check=_least("seeds", 1))
 Bodies = _option(int, "bodies per system", check=_least("bodies", 2))
@@ -88,6 +92,7 @@ def discover(
     model: Model = "bottleneck",
     preset: Preset = "ci",
     seed: Seed = 0,
+    recipe: Recipe = None,
     engine: Engine = "auto",
     bodies: Bodies = 4,
     json: Json = None,
@@ -103,10 +108,10 @@ def discover(
     facts = {}
     if bodies == cells.BODIES:
         # So that a page can tell whether it is of today's code; taken before it may change.
-        facts = cells.Cell(law, dim, model, seed, preset).facts()
+        facts = cells.cell(law, dim, model, seed, preset, recipe).facts()
     found = discovery.discover(
-        law, dim, model, preset, seed, engine=engine, bodies=bodies, progress=not quiet,
-        cache=None if fresh else cache or discovery.default_cache(),
+        law, dim, model, preset, seed, recipe=recipe, engine=engine, bodies=bodies,
+        progress=not quiet, cache=None if fresh else cache or discovery.default_cache(),
     )  # fmt: skip
     record = {**found.record, **facts}
     write_record(json, record)
@@ -120,6 +125,7 @@ def cell(
     model: Model,
     seed: Seed = 0,
     preset: GridPreset = "laptop",
+    recipe: Recipe = None,
     engine: Engine = "auto",
     out: Folder = None,
     cache: Cache = None,
@@ -130,9 +136,8 @@ def cell(
     from symlib.papers.cranmer2020.study import cells
 
     folder = out or cells.default_folder(preset)
-    _study(
-        cells.Cell(law, dim, model, seed, preset), folder, cells.line, engine, cache, retry, quiet
-    )
+    study = cells.cell(law, dim, model, seed, preset, recipe)
+    _study(study, folder, cells.line, engine, cache, retry, quiet)
 
 
 @app.command()
@@ -191,6 +196,7 @@ def _study(study, folder: Path, line, engine: str, cache, retry: bool, quiet: bo
 def grid(
     table: _option(str, "1, 3, 5 or all", check=_one_of("table", ("1", "3", "5", "all"))) = "1",
     preset: _option(str, "ci (two rows, few steps), laptop, paper") = "laptop",
+    recipe: Recipe = None,
     engine: Engine = "auto",
     out: Folder = None,
     cache: Cache = None,
@@ -207,7 +213,7 @@ def grid(
 
     raise typer.Exit(
         run_grid(
-            table, preset, engine=engine, out=out, cache=cache, work=work, jobs=jobs,
+            table, preset, recipe=recipe, engine=engine, out=out, cache=cache, work=work, jobs=jobs,
             retry=retry, dry_run=dry_run,
         )
     )  # fmt: skip

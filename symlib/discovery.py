@@ -35,6 +35,7 @@ from symlib.records.record import plain, provenance, write_record
 from symlib.records.stages import version
 from symlib.records.study import hash_of
 from symlib.simulation.nbody import Trajectories, simulate
+from symlib.symbolic.search.budget import Budget, get_budget
 from symlib.training.loop import Run
 from symlib.training.presets import Preset, get_preset
 from symlib.training.train import train as train_network
@@ -81,6 +82,7 @@ def train(
     model: str = "bottleneck",
     preset: "str | Preset" = "ci",
     seed: int = 0,
+    recipe: str | None = None,
     **options,
 ) -> Run:
     """Train a network on simulations, or on tracks.
@@ -89,16 +91,17 @@ def train(
         data: from `simulate` or `read`, or `Snapshots`; of many snapshots as many as the preset
             has are drawn.
         model: standard, bottleneck, l1, kl or flathgn.
-        preset: smoke, ci, laptop or paper: how many snapshots, and the recipe.
+        preset: smoke, ci, laptop or paper: how many snapshots and steps.
         seed: decides the draw, the weights and the batches.
+        recipe: reference, plain or fast (`symlib.training.recipes`); the preset's own if None.
         **options: checkpoint, progress, device and what else `symlib.training.train` takes.
 
     Raises:
-        InputError: an unknown model or preset, or data that cannot be trained on.
+        InputError: an unknown model, preset or recipe, or data that cannot be trained on.
         NonFiniteLoss: the loss became NaN or infinite.
     """
     known("model", model, MODELS)
-    preset = get_preset(preset)
+    preset = get_preset(preset, recipe)
     drawn = _drawn(data, preset.snapshots, seed)
     return train_network(model, *drawn, preset.recipe_for(model), seed=seed, **options)
 
@@ -165,6 +168,12 @@ def _drawn(data, count: int, seed: int) -> Snapshots:
     return data.snapshots(min(count, data.count), seed=seed)
 
 
+def search_of(preset: Preset) -> Budget:
+    """A preset's symbolic search: with its aids for `fast`, else as appendix C describes it."""
+    budget = get_budget(preset.budget)
+    return budget if preset.recipe == "fast" else budget.without_aids()
+
+
 def default_cache() -> Path:
     """_build/cache in a checkout, else the user's cache folder."""
     if (ROOT / "_toc.yml").is_file():
@@ -180,6 +189,7 @@ def check(
     seed: int,
     bodies: int = 4,
     engine: str = "auto",
+    recipe: str | None = None,
 ) -> tuple[PairPotential, Preset]:
     """Refuse what cannot work before any long work begins.
 
@@ -187,8 +197,8 @@ def check(
         The law and the preset as objects.
 
     Raises:
-        InputError: an unknown law, model, preset or engine (the message lists the choices), a
-            dimension other than 2 or 3, fewer than two bodies, or a negative seed.
+        InputError: an unknown law, model, preset, recipe or engine (the message lists the
+            choices), a dimension other than 2 or 3, fewer than two bodies, or a negative seed.
         MissingEngine: PySR was asked for and there is no Julia.
     """
     known("dim", dim, DIMENSIONS)
@@ -196,7 +206,7 @@ def check(
     at_least("bodies", bodies, 2)
     at_least("seed", seed, 0)
     symbolic.choose_engine(engine, say=False)
-    return get_law(law), get_preset(preset)
+    return get_law(law), get_preset(preset, recipe)
 
 
 def prepare(
@@ -270,6 +280,7 @@ def discover(
     preset: "str | Preset" = "ci",
     seed: int = 0,
     *,
+    recipe: str | None = None,
     engine: str = "auto",
     bodies: int = 4,
     cache: Path | None = None,
@@ -283,6 +294,7 @@ def discover(
         model: standard, bottleneck, l1, kl or flathgn.
         preset: ci, laptop or paper.
         seed: decides simulations, network, batches and the symbolic search.
+        recipe: reference, plain or fast; the preset's own if None.
         engine: auto, operon or pysr.
         bodies: bodies per system.
         cache: folder for simulations and checkpoints, so that an interrupted call can be
@@ -294,7 +306,7 @@ def discover(
         NonFiniteLoss: training broke down; the last good checkpoint is in the cache.
     """
     named = law if isinstance(law, str) else law.name
-    truth, sizes = check(law, dim, model, preset, seed, bodies, engine)
+    truth, sizes = check(law, dim, model, preset, seed, bodies, engine, recipe)
     cache = None if cache is None else Path(cache)
     marks, last = {}, time.perf_counter()
 
@@ -311,7 +323,7 @@ def discover(
     marks["simulation"] = data.trajectories.seconds
     marks["training"] = round(run.seconds, 2)
     losses = prediction_losses(run.network, *data.test)
-    search: dict[str, Any] = {"engine": engine, "seed": seed, "budget": sizes.budget}
+    search: dict[str, Any] = {"engine": engine, "seed": seed, "budget": search_of(sizes)}
     search["progress"] = progress
     if model == FLATHGN:
         reading = read_energies(run.network, truth, data.train.states, data.test.states, **search)
@@ -339,7 +351,8 @@ def discover(
         "preset": sizes.name,
         "seed": seed,
         "engine": regression.engine,
-        "recipe": run.recipe.to_dict(),
+        "recipe": sizes.recipe,
+        "training": run.recipe.to_dict(),
         "steps": run.steps,
         "seconds": round(seconds, 1),
         "stages": marks,
@@ -381,7 +394,8 @@ def summary(record: dict) -> str:
         found += [("self energy", "self_", record["self_recovered"])]
     rows = [
         f"{record['law']}, {record['dim']}D, {record['model']}, preset {record['preset']}, "
-        f"seed {record['seed']}: {record['steps']} steps, {record['seconds']:.0f} s",
+        f"recipe {record['recipe']}, seed {record['seed']}: {record['steps']} steps, "
+        f"{record['seconds']:.0f} s",
         f"  loss         {losses}",
     ]
     for quantity, r2 in record["r2"].items():

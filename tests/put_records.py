@@ -10,12 +10,23 @@ FRONT = [
 ]
 
 
-def put(folder, law="spring", dim=2, model="l1", seed=0, preset="laptop", r2=0.9, **changes):
+def put(
+    folder,
+    law="spring",
+    dim=2,
+    model="l1",
+    seed=0,
+    preset="laptop",
+    r2=0.9,
+    recipe="fast",
+    **changes,
+):
     """A record of a cell, or of one that failed; returns its file."""
-    cell = Cell(law, dim, model, seed, preset)
+    cell = Cell(law, dim, model, seed, preset, recipe)
     record = {
         "kind": "discovery", "law": law, "dim": dim, "bodies": 4, "model": model, "seed": seed,
-        "preset": preset, "engine": "operon", "test_loss": 0.2, "trivial_loss": 8.0,
+        "preset": preset, "recipe": recipe, "engine": "operon",
+        "test_loss": 0.2, "trivial_loss": 8.0,
         "r2": {
             "force": {"all": r2 / 4, "kept90": r2 / 2},
             "acceleration": {"all": r2 - 0.1, "kept90": r2},

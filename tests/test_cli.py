@@ -22,10 +22,10 @@ FIELDS = {
 def tiny(monkeypatch):
     """The road at a scale of seconds: what comes out need not be the law."""
     preset = presets.PRESETS["ci"]
-    recipe = replace(preset.recipe, steps=150, precision="float32", compiled=False)
     small = replace(
         preset, systems=30, steps=50, snapshots=500, test_snapshots=100,
-        recipe=recipe, budget={"searches": 1, "generations": 5, "population": 100, "rounds": 0},
+        training_steps=150, changes={"precision": "float32", "compiled": False},
+        budget={"searches": 1, "generations": 5, "population": 100, "rounds": 0},
     )  # fmt: skip
     monkeypatch.setitem(presets.PRESETS, "ci", small)
     return small

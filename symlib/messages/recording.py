@@ -137,8 +137,8 @@ def record_messages(
 def regress(heard: Messages, component: int = 0, **search) -> "symbolic.Regression":
     """Symbolic regression of one message component (appendix C).
 
-    Messages that are `well_learned` are taken. One that has collapsed, the same on every edge,
-    is its constant.
+    Messages that are `well_learned` are taken, unless the budget does without that aid. One that
+    has collapsed, the same on every edge, is its constant.
 
     Args:
         heard: from `record_messages`.
@@ -146,7 +146,9 @@ def regress(heard: Messages, component: int = 0, **search) -> "symbolic.Regressi
         **search: engine, seed, budget and progress of `symlib.symbolic.regress`.
     """
     target = heard.values[:, component]
-    kept = well_learned(target, heard.inputs[:, -1])
+    kept = np.ones(len(target), dtype=bool)
+    if "ordinary" in symbolic.get_budget(search.get("budget", "ci")).aids:
+        kept = well_learned(target, heard.inputs[:, -1])
     return symbolic.regress(heard.inputs[kept], target[kept], list(heard.names), **search)
 
 

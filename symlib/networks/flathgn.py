@@ -18,7 +18,13 @@ from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
 from symlib.choices import DIMENSIONS, known
-from symlib.networks.graph_network import HIDDEN, MessageRule, Perceptron, prediction_loss
+from symlib.networks.graph_network import (
+    HIDDEN,
+    MessageRule,
+    Perceptron,
+    prediction_loss,
+    weighted_mean,
+)
 
 PAIR_PENALTY = 1e-2  # weight of mean |H_pair|, the weight that L1 has on messages
 
@@ -86,12 +92,17 @@ class FlatHGN(MessagePassing):
         return acceleration, pair[:, None]
 
     def losses(
-        self, x: Tensor, edge_index: Tensor, target: Tensor, noise=None
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        target: Tensor,
+        noise=None,
+        weight: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The parts of the objective, three scalars.
 
         Both of Hamilton's equations are compared with data: the second alone would say nothing
-        about how H depends on momentum.
+        about how H depends on momentum. `weight` is what each node counts, shape [nodes].
 
         Returns:
             Loss of velocities and accelerations together, that of the accelerations alone, and
@@ -99,9 +110,41 @@ class FlatHGN(MessagePassing):
         """
         velocity, acceleration, pair = self.motion(x, edge_index)
         dim = self.outputs
-        prediction = prediction_loss(acceleration, target)
-        both = prediction + prediction_loss(velocity, x[:, dim : 2 * dim])
-        return both, prediction, pair.abs().mean()
+        prediction = prediction_loss(acceleration, target, weight)
+        both = prediction + prediction_loss(velocity, x[:, dim : 2 * dim], weight)
+        heard = None if weight is None else weight[edge_index[1]]
+        return both, prediction, weighted_mean(pair.abs(), heard)
+
+    def losses_apart(
+        self, x: Tensor, pairs: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """`losses` where H_pair knows no momenta and H_self no positions, in half the work.
+
+        Then dx/dt is H_self's alone and dp/dt H_pair's. Each pair is one edge, whichever way
+        round, and counts twice; of H_self, which is the easier one, a quarter of the nodes.
+
+        Args:
+            x, target, weight: as for `losses`.
+            pairs: one edge for each pair of nodes, shape [2, pairs].
+        """
+        z, dim, some = self.canonical(x), self.outputs, max(1, len(x) // 4)
+
+        def pair_total(positions):
+            pair = 2.0 * self.pair_energies(torch.cat([positions, z[:, dim:]], dim=1), pairs)
+            return pair.to(z.dtype).sum(), pair.to(z.dtype)
+
+        def self_total(momenta):
+            own = self.node_model(torch.cat([z[:some, :dim], momenta, z[:some, 2 * dim :]], dim=1))
+            return own.to(z.dtype).sum()
+
+        slope, pair = torch.func.grad(pair_total, has_aux=True)(z[:, :dim])
+        velocity = torch.func.grad(self_total)(z[:some, dim : 2 * dim])
+        known = x[:some, dim : 2 * dim]
+        near = None if weight is None else weight[:some]
+        prediction = prediction_loss(-slope / x[:, -1:], target, weight)
+        both = prediction + prediction_loss(velocity, known, near)
+        heard = None if weight is None else weight[pairs[1]]
+        return both, prediction, weighted_mean(0.5 * pair.abs(), heard)
 
     def unneeded(self) -> list[int]:
         """Columns of H_pair's first matrix that read the momenta: those are H_self's to know."""

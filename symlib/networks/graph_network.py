@@ -4,9 +4,11 @@
     aggregation  ē_i  = Σ e_k over the edges that end in i
     prediction   v̂_i = φᵛ(v_i, ē_i)                       the acceleration of body i
 
-The four models share this network; they differ in how messages are kept few. That is a
+The four models of the paper share this network; they differ in how messages are kept few. That is a
 `MessageRule`: the width of φᵉ's output, what is sent along the edge, and the penalty L_e
-that the loss adds with weight α₁. All quantities are dimensionless.
+that the loss adds with weight α₁. A fifth, `pruned`, has no penalty: of its hundred components
+training leaves as many as space has dimensions, those that vary most. All quantities are
+dimensionless.
 """
 
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
-from symlib.choices import DIMENSIONS, known
+from symlib.choices import DIMENSIONS, PRUNED, known
 
 HIDDEN = 300
 MESSAGES = 100
@@ -29,7 +31,7 @@ class MessageRule:
     """How a model keeps its messages few.
 
     Args:
-        name: standard, bottleneck, l1 or kl.
+        name: standard, bottleneck, l1, kl or pruned.
         components: how many numbers travel along an edge.
         alpha: α₁, the weight of the message penalty in the loss.
     """
@@ -61,12 +63,17 @@ class MessageRule:
             return self.mean(raw)
         return self.mean(raw) + torch.exp(0.5 * raw[:, self.components :]) * noise
 
-    def penalty(self, raw: Tensor) -> Tensor:
-        """L_e, a scalar: a mean over edges of a sum over components (appendices A.1, A.2)."""
+    def penalty(self, raw: Tensor, weight: Tensor | None = None) -> Tensor:
+        """L_e, a scalar: a mean over edges of a sum over components (appendices A.1, A.2).
+
+        Args:
+            raw: φᵉ's output, shape [edges, width].
+            weight: what each edge counts, shape [edges]; None counts them alike.
+        """
         if self.name == "l1":
-            return raw.abs().sum(dim=1).mean()
+            return weighted_mean(raw.abs().sum(dim=1), weight)
         if self.stochastic:
-            return self.divergence(raw).sum(dim=1).mean()
+            return weighted_mean(self.divergence(raw).sum(dim=1), weight)
         return raw.new_zeros(())
 
     def divergence(self, raw: Tensor) -> Tensor:
@@ -94,6 +101,7 @@ def message_rule(model: str, dim: int) -> MessageRule:
         "bottleneck": (dim, 0.0),
         "l1": (MESSAGES, 1e-2),
         "kl": (MESSAGES, 1.0),
+        PRUNED: (MESSAGES, 0.0),
     }
     known("model", model, rules)
     return MessageRule(model, *rules[model])
@@ -165,17 +173,27 @@ class GraphNetwork(MessagePassing):
         return self.edge_updater(edge_index, x=x)
 
     def losses(
-        self, x: Tensor, edge_index: Tensor, target: Tensor, noise: Tensor | None = None
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        target: Tensor,
+        noise: Tensor | None = None,
+        weight: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The parts of the objective (appendix A.1), three scalars.
+
+        Args:
+            x, edge_index, noise: as for `forward`; target: shape [nodes, outputs].
+            weight: what each node, with the messages that it receives, counts, shape [nodes].
 
         Returns:
             What is minimised beside the penalties, the prediction loss that is reported (here
             both are L_v), and the message penalty L_e.
         """
         predicted, raw = self(x, edge_index, noise)
-        prediction = prediction_loss(predicted.float(), target)
-        return prediction, prediction, self.rule.penalty(raw.float())
+        prediction = prediction_loss(predicted.float(), target, weight)
+        heard = None if weight is None else weight[edge_index[1]]
+        return prediction, prediction, self.rule.penalty(raw.float(), heard)
 
     def unneeded(self) -> list[int]:
         """Columns of φᵉ's first matrix for what φᵛ knows itself: receiver's velocity, mass."""
@@ -214,9 +232,14 @@ def particle_network(model: str, dim: int, seed: int = 0) -> GraphNetwork:
         return GraphNetwork(2 * dim + 2, dim, message_rule(model, dim))
 
 
-def prediction_loss(predicted: Tensor, target: Tensor) -> Tensor:
+def prediction_loss(predicted: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """L_v: |v − v̂| summed over components, averaged over nodes (appendix A.1)."""
-    return (target - predicted).abs().sum(dim=1).mean()
+    return weighted_mean((target - predicted).abs().sum(dim=1), weight)
+
+
+def weighted_mean(values: Tensor, weight: Tensor | None) -> Tensor:
+    """The mean of values [n], each times its weight [n] where there are weights."""
+    return (values if weight is None else values * weight).mean()
 
 
 def weight_penalty(network: nn.Module) -> Tensor:

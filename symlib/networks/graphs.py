@@ -33,6 +33,17 @@ def complete_graph(bodies: int, graphs: int = 1) -> torch.Tensor:
     return (edges[:, None, :] + offsets[None, :, None]).reshape(2, -1)
 
 
+def pairs_of(edges: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """One edge for each pair of nodes, whichever way round `rng` says, [2, edges / 2].
+
+    Args:
+        edges: of complete graphs, shape [2, edges], each pair in both directions.
+    """
+    pairs = edges[:, edges[0] < edges[1]]
+    swapped = torch.from_numpy(rng.random(pairs.shape[1]) < 0.5).to(pairs.device)
+    return torch.where(swapped, pairs.flip(0), pairs)
+
+
 def snapshot_graphs(states, accelerations=None) -> Data:
     """Snapshots of a particle system as complete graphs, side by side in one.
 

@@ -13,7 +13,10 @@ from collections.abc import Mapping, Sequence
 # From particles to a law, then from halos to a formula. The last line of each is its version.
 HISTORY: dict[str, tuple[str, ...]] = {
     "simulate": ("Dopri8 with tolerance 1e-8 in float64; snapshots drawn without repetition",),
-    "train": ("the recipes fast, sparse, noisy, energies and reference",),
+    "train": (
+        "the recipes fast, sparse, noisy, energies and reference",
+        "the recipes reference, plain and fast: rates by layer, encounters drawn more often",
+    ),
     "listen": ("linear fits over all points and over the kept 90%",),
     "regress": ("Operon and PySR, polished fronts, the closest encounters left out",),
     "judge": ("by form and by values outside the training range",),

@@ -11,7 +11,7 @@ neither pandas nor JAX.
 from importlib import import_module
 
 _NAMES = {
-    "search.budget": ("BUDGETS", "Budget"),
+    "search.budget": ("BUDGETS", "Budget", "get_budget"),
     "verdict.energy": ("recovered_pair_energy", "recovered_self_energy"),
     "search.engines": ("choose_engine",),
     "algebra.parsing": ("equation_text", "parse_equation"),

@@ -26,7 +26,7 @@ from symlib.networks.fresh import Network
 from symlib.training.checkpoints import load_checkpoint, save_checkpoint
 from symlib.training.recipes import Recipe, optimiser, use_bfloat16
 
-SPARSE = ("l1", "kl")  # the models whose messages are to become few
+SPARSE = ("l1", "kl", "pruned")  # the models whose messages are to become few
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Run:
     def facts(self) -> dict:
         """How it was trained, for a record; what came from a cache took the time it took then."""
         return {
-            "recipe": self.recipe.to_dict(),
+            "training": self.recipe.to_dict(),
             "steps": self.steps,
             "training_seconds": round(self.seconds, 1),
             "network_from_cache": self.resumed_at == self.steps,

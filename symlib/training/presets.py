@@ -1,14 +1,14 @@
-"""Presets: how much work each step of the road gets.
+"""Presets: how much work each step of the road gets, and by which recipe.
 
 `ci` is minutes on two cores, `laptop` an evening for the whole book, `paper` the paper's own
-sizes, for a GPU.
+sizes, for a GPU. Each can be walked by any of the three recipes.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from symlib.choices import FLATHGN, SMOKE, known
-from symlib.training.recipes import FAST, Recipe, get_recipe
+from symlib.choices import FLATHGN, PRUNED, RECIPES, SMOKE, known
+from symlib.training.recipes import ENERGIES, Recipe, get_recipe
 
 # What `fast` becomes for each kind of message (fields of `Recipe`). L1: α₁ rises while the
 # network learns to speak at all, then arrives from above, which silences superfluous messages
@@ -17,7 +17,6 @@ from symlib.training.recipes import FAST, Recipe, get_recipe
 # below and is full with the last step, when the law has long been spoken.
 SCHEDULES: dict[str, dict[str, Any]] = {
     "l1": {
-        "name": "sparse",
         "alpha_start": 100.0,
         "alpha_rise": 0.2,
         "alpha_until": 0.8,
@@ -26,13 +25,13 @@ SCHEDULES: dict[str, dict[str, Any]] = {
         "silence_below": 0.5,
     },
     "kl": {
-        "name": "noisy",
         "alpha_start": 1e-3,
         "alpha_until": 1.0,
         "turn_every": 300,
         "turn_until": 0.6,
         "silence_below": 0.5,
     },
+    FLATHGN: {"apart": True},
 }
 
 
@@ -46,9 +45,10 @@ class Preset:
         steps: snapshots per simulation (appendix B: 1,000).
         snapshots: training snapshots drawn from the simulations.
         test_snapshots: snapshots of held-out simulations, for losses and messages.
-        recipe: how the network is trained.
-        energy_recipe: how a FlatHGN is trained.
+        training_steps: of the four message models; energy_steps: of a FlatHGN.
         budget: how long symbolic regression may search (see `symlib.symbolic.regress`).
+        recipe: how networks are trained and messages searched: reference, plain or fast.
+        changes: fields of `Recipe` that this preset sets for all models.
     """
 
     name: str
@@ -56,9 +56,11 @@ class Preset:
     steps: int
     snapshots: int
     test_snapshots: int
-    recipe: Recipe
-    energy_recipe: Recipe
+    training_steps: int
+    energy_steps: int
     budget: str | dict[str, int]
+    recipe: str = "fast"
+    changes: dict[str, Any] = field(default_factory=dict)
 
     def inputs(self, model: str) -> list:
         """What decides the data and the training of a model, as plain values."""
@@ -67,88 +69,63 @@ class Preset:
 
     def recipe_for(self, model: str) -> Recipe:
         """The recipe of a model."""
-        if model == FLATHGN:
-            return self.energy_recipe
-        if self.recipe.name == FAST.name and model in SCHEDULES:
-            return sparse(self.recipe, model)
-        return self.recipe
+        steps = self.energy_steps if model == FLATHGN else self.training_steps
+        recipe = get_recipe(self.recipe, steps=steps)
+        if model == FLATHGN and self.recipe != "reference":
+            recipe = replace(recipe, **ENERGIES)
+        if self.recipe == "fast":
+            recipe = replace(recipe, **SCHEDULES.get(model, {}))
+        if model == PRUNED:
+            recipe = replace(recipe, turn_every=max(1, min(100, steps // 20)), turn_until=0.65)
+        return replace(recipe, **self.changes)
 
 
+SMALL_SEARCH = {"searches": 1, "generations": 4, "population": 60, "rows": 200, "rounds": 0}
 PRESETS = {
     preset.name: preset
     for preset in (
         # The machinery, in seconds; no result of its own. What `make grid PRESET=ci` runs.
         Preset(
-            SMOKE,
-            24,
-            40,
-            500,
-            100,
-            get_recipe("fast", steps=60, precision="float32", compiled=False),
-            get_recipe("energies", steps=40, compiled=False),
-            {"searches": 1, "generations": 4, "population": 60, "rows": 200, "rounds": 0},
+            SMOKE, 24, 40, 500, 100, 60, 40, SMALL_SEARCH,
+            changes={"precision": "float32", "compiled": False},
         ),
+        Preset("ci", 1_000, 1_000, 100_000, 2_000, 8_000, 4_000, "ci"),
+        Preset("laptop", 4_000, 1_000, 1_000_000, 5_000, 40_000, 20_000, "laptop"),
         Preset(
-            "ci",
-            1_000,
-            1_000,
-            100_000,
-            2_000,
-            get_recipe("fast", steps=8_000),
-            get_recipe("energies", steps=4_000),
-            "ci",
-        ),
-        Preset(
-            "laptop",
-            4_000,
-            1_000,
-            1_000_000,
-            5_000,
-            get_recipe("fast", steps=40_000),
-            get_recipe("energies", steps=20_000),
-            "laptop",
-        ),
-        Preset(
-            "paper",
-            10_000,
-            1_000,
-            9_000_000,
-            20_000,
-            get_recipe("reference", steps=1_000_000, compiled=True),
-            get_recipe("reference", steps=1_000_000, compiled=True),
-            "paper",
+            "paper", 10_000, 1_000, 9_000_000, 20_000, 1_000_000, 1_000_000, "paper", "reference"
         ),
     )
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class OneRecipe(Preset):
     """A preset that trains every model by the same recipe, for trials of one."""
 
+    one: Recipe | None = None
+
     @classmethod
     def of(cls, preset: Preset, recipe: Recipe) -> "OneRecipe":
         """The sizes and the budget of a preset with another recipe."""
         same = {spec.name: getattr(preset, spec.name) for spec in fields(Preset)}
-        return cls(**{**same, "recipe": recipe})
+        return cls(**same, one=recipe)
 
     def recipe_for(self, model: str) -> Recipe:
         """The same for all."""
-        return self.recipe
+        assert self.one is not None
+        return self.one
 
 
-def get_preset(name: "str | Preset") -> Preset:
-    """A preset by name.
+def get_preset(name: "str | Preset", recipe: str | None = None) -> Preset:
+    """A preset by name, with another recipe than its own where one is named.
 
     Raises:
-        UnknownChoice: no preset of that name.
+        UnknownChoice: no preset, or no recipe, of that name.
     """
-    if isinstance(name, Preset):
+    if not isinstance(name, Preset):
+        known("preset", name, PRESETS)
+        name = PRESETS[name]
+    if recipe is None:
         return name
-    known("preset", name, PRESETS)
-    return PRESETS[name]
-
-
-def sparse(recipe: Recipe, model: str) -> Recipe:
-    """A recipe with the schedule of a kind of message, l1 or kl."""
-    return replace(recipe, **SCHEDULES[model])
+    known("recipe", recipe, RECIPES)
+    return replace(name, recipe=recipe)

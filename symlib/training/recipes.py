@@ -1,17 +1,13 @@
-"""How a network is trained: the paper's recipe and a fast one.
+"""How a network is trained: three recipes for the same objective (appendix A.1).
 
-Both minimise the same objective (appendix A.1) on the same network. They differ in where
-training starts and how it walks:
-
-* `reference` is the paper's: PyTorch's initial weights, Adam with a one-cycle schedule.
-* `fast` is born translation invariant: the weights through which φᵉ reads the two positions
-  start as each other's negative, so the first thing the network sees is a difference of
-  positions, which the reference recipe spends most of its steps learning from augmented
-  data. Adam's rate can then be twice as high. What one of φᵉ and φᵛ knows, the other does
-  not learn to see until late. Snapshots of close encounters, whose accelerations dwarf all
-  others, join late.
-
-`energies` is `fast` for FlatHGN; `symlib.training.presets` has what L1 and KL messages ask for.
+* `reference` is the paper's to the letter: PyTorch's initial weights, Adam with a one-cycle
+  schedule, augmentation, a constant α₁, float32.
+* `plain` knows no more than that. It only walks faster: snapshots of close encounters are drawn
+  more often and count for less, so that the objective stays what it is in expectation; the layers
+  have rates of their own; the rate is constant and then falls to zero; Adam forgets sooner.
+* `fast` is `plain` with priors, named wherever its numbers stand: the network is translation
+  invariant; what one of φᵉ and φᵛ knows, the other does not learn to see until late; L1 and KL
+  messages have schedules, are turned and silenced (`symlib.training.presets`).
 """
 
 import math
@@ -24,7 +20,8 @@ from symlib.choices import known
 from symlib.errors import InputError
 from symlib.networks.fresh import Network
 
-SHARES = ("warmup", "alpha_until", "calm_start", "calm_until", "turn_until", "float32_from")
+SHARES = ("warmup", "alpha_until", "turn_until", "float32_from")
+POSITIVE = ("steps", "batch", "learning_rate", "first_rate", "last_rate", "alpha_start")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -36,10 +33,19 @@ class Recipe:
         name: how records call it.
         steps: optimisation steps.
         batch: snapshots per step.
-        learning_rate: the top of the one-cycle schedule.
+        learning_rate: the top of the schedule, of the hidden layers' matrices.
+        first_rate, last_rate: what multiplies it for the first layers' weights, and for the last
+            layers' weights and all biases.
         warmup: fraction of the steps spent rising to it.
+        decay_from: fraction of the steps after which the rate, constant since it has risen, falls
+            linearly to zero; 0 is the one-cycle schedule, which turns Adam's β₁ as well.
+        beta2: Adam's memory of squared gradients.
+        encounters: draw a snapshot with odds q of the median plus the largest |a| in it, and let
+            it count by mean(q) / q: the objective is the same in expectation, and its gradient
+            less noisy, as close encounters rule it.
         augmentation: standard deviation of the random translation of each snapshot.
-        born_invariant: start from opposite weights on the two positions.
+        born_invariant: start from opposite weights on the two positions, and φᵛ blind to them.
+        invariant: keep them opposite, and φᵛ blind, throughout; only with born_invariant.
         blind_until: fraction of the steps during which φᵉ does not learn to see the receiver's
             mass and velocity, nor φᵛ its charge; only with born_invariant.
         alpha_start: α₁ at the first step, in units of its final value.
@@ -50,9 +56,8 @@ class Recipe:
             to the falling schedule of alpha_start and alpha_until, as a penalty that is large at
             the very first step can end all messages before one has learned anything; 0 falls
             from the start. A schedule that comes from below is left as it is.
-        calm_start: share of the snapshots, those with the smallest accelerations, that batches
-            are drawn from at first.
-        calm_until: fraction of the steps after which they are drawn from all.
+        apart: of a FlatHGN, H_pair never sees momenta and H_self never positions, so the two are
+            trained apart (`FlatHGN.losses_apart`).
         turn_every: steps between two turns of messages to their principal axes, and between
             two rounds of silencing (see `symlib.training.sparsity`); 0 never.
         turn_until: fraction of the steps after which they are left as they are.
@@ -70,16 +75,21 @@ class Recipe:
     steps: int
     batch: int = 64
     learning_rate: float = 1e-3
+    first_rate: float = 1.0
+    last_rate: float = 1.0
     warmup: float = 0.3
+    decay_from: float = 0.0
+    beta2: float = 0.999
+    encounters: bool = False
     augmentation: float = 3.0
     born_invariant: bool = False
+    invariant: bool = False
     blind_until: float = 0.0
     alpha_start: float = 1.0
     alpha_by_loss: bool = False
     alpha_until: float = 0.7
     alpha_rise: float = 0.0
-    calm_start: float = 1.0
-    calm_until: float = 0.7
+    apart: bool = False
     turn_every: int = 0
     turn_until: float = 0.6
     silence_below: float = 0.0
@@ -88,15 +98,20 @@ class Recipe:
     compiled: bool = True
 
     def __post_init__(self):
-        for field in ("steps", "batch", "learning_rate", "alpha_start"):
+        for field in POSITIVE:
             if not getattr(self, field) > 0:
                 raise InputError(f"recipe: {field} must be positive, got {getattr(self, field)!r}")
         for field in SHARES:
             if not 0 < getattr(self, field) <= 1:
                 raise InputError(f"recipe: {field} is a share, in (0, 1]")
-        for field in ("alpha_rise", "blind_until", "silence_below"):
+        for field in ("alpha_rise", "blind_until", "decay_from", "silence_below"):
             if not 0 <= getattr(self, field) <= 1:
                 raise InputError(f"recipe: {field} is a share, in [0, 1]")
+        for field in ("invariant", "apart"):
+            if getattr(self, field) and not self.born_invariant:
+                raise InputError(f"recipe: {field} needs born_invariant")
+        if not 0 <= self.beta2 < 1:
+            raise InputError(f"recipe: beta2 lies in [0, 1), got {self.beta2!r}")
         for field in ("augmentation", "turn_every"):
             if getattr(self, field) < 0:
                 raise InputError(f"recipe: {field} cannot be negative: {getattr(self, field)!r}")
@@ -109,10 +124,11 @@ class Recipe:
         factor, rising = start ** (1.0 - progress), self.alpha_rise * self.steps
         return factor ** (step / rising) if factor > 1 and step < rising else factor
 
-    def calm_share(self, step: int) -> float:
-        """The share of calmest snapshots in use at a step, rising linearly to all."""
-        progress = min(1.0, step / (self.calm_until * self.steps))
-        return self.calm_start + (1.0 - self.calm_start) * progress
+    def rate_factor(self, step: int) -> float:
+        """What multiplies the rates at a step, where the schedule is not one-cycle."""
+        rising, falling = self.warmup * self.steps, self.decay_from * self.steps
+        left = (self.steps - step) / max(self.steps - falling, 1.0)
+        return min((step + 1) / max(rising, 1.0), 1.0, max(left, 0.0))
 
     def turns(self, step: int) -> bool:
         """Whether messages are made fewer after this step (see `symlib.training.sparsity`)."""
@@ -138,18 +154,24 @@ class Recipe:
 
 
 REFERENCE = Recipe("reference", steps=100_000, precision="float32", compiled=False)
-FAST = Recipe(
-    "fast",
-    steps=6_000,
+PLAIN = Recipe(
+    "plain",
+    steps=10_000,
     learning_rate=2e-3,
-    warmup=0.1,
-    born_invariant=True,
-    blind_until=0.9,
-    calm_start=0.8,
+    first_rate=3.0,
+    last_rate=3.0,
+    warmup=0.03,
+    decay_from=0.3,
+    beta2=0.99,
+    encounters=True,
 )
-# FlatHGN: GELU bears a higher rate than ReLU.
-ENERGIES = replace(FAST, name="energies", learning_rate=5e-3, blind_until=0.5, float32_from=0.75)
-RECIPES = {recipe.name: recipe for recipe in (REFERENCE, FAST, ENERGIES)}
+FAST = replace(
+    PLAIN, name="fast", augmentation=0.0, born_invariant=True, invariant=True, blind_until=0.9
+)
+# FlatHGN: its accelerations are derivatives, and the first layer's weights set their scale. The
+# last digits of a smooth energy's derivative are lost in bfloat16.
+ENERGIES = {"first_rate": 10.0, "float32_from": 0.5}
+BY_NAME = {recipe.name: recipe for recipe in (REFERENCE, PLAIN, FAST)}
 
 
 def get_recipe(name: str, **changes) -> Recipe:
@@ -159,11 +181,11 @@ def get_recipe(name: str, **changes) -> Recipe:
         UnknownChoice: no recipe of that name.
         InputError: a field that does not exist or a value out of range.
     """
-    known("recipe", name, RECIPES)
+    known("recipe", name, BY_NAME)
     unknown = set(changes) - set(Recipe.__dataclass_fields__)
     if unknown:
         raise InputError(f"recipe: no field named {', '.join(sorted(unknown))}")
-    return replace(RECIPES[name], **changes)
+    return replace(BY_NAME[name], **changes)
 
 
 def bear_invariant(network: Network, dim: int) -> None:
@@ -191,6 +213,25 @@ def bear_invariant(network: Network, dim: int) -> None:
         network.node_model.first.weight[:, network.left_to_messages()] = 0.0
 
 
+def stay_invariant(network: Network, dim: int) -> None:
+    """Keep φᵉ's weights on the two positions opposite, and φᵛ blind to the position (in place).
+
+    Adam moves opposite weights by opposite steps where their gradients are opposite.
+    """
+    gradient, features = network.edge_model.first.weight.grad, network.features
+    if gradient is not None:
+        sender = gradient[:, features : features + dim]
+        sender -= gradient[:, :dim]
+        gradient[:, :dim] = -sender
+    forget(network.node_model.first, range(dim))
+
+
+def stay_apart(network: Network) -> None:
+    """Keep H_pair from learning to see momenta and H_self positions (in place)."""
+    forget(network.edge_model.first, network.unneeded())
+    forget(network.node_model.first, range(network.outputs))
+
+
 def stay_blind(network: Network) -> None:
     """Drop the gradient by which φᵉ and φᵛ would learn what is the other's to know (in place)."""
     forget(network.edge_model.first, network.unneeded())
@@ -206,16 +247,36 @@ def forget(layer: nn.Linear, columns) -> None:
 def optimiser(
     network: nn.Module, recipe: Recipe
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """Adam and its one-cycle schedule."""
-    adam = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
+    """Adam, the layers' rates, and their schedule."""
+    groups = [
+        {"params": weights, "lr": factor * recipe.learning_rate}
+        for factor, weights in _by_rate(network, recipe).items()
+    ]
+    adam = torch.optim.Adam(groups, betas=(0.9, recipe.beta2), fused=True)
+    if recipe.decay_from > 0:
+        return adam, torch.optim.lr_scheduler.LambdaLR(adam, recipe.rate_factor)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         adam,
-        max_lr=recipe.learning_rate,
+        max_lr=[group["lr"] for group in groups],
         total_steps=recipe.steps + 1,
         pct_start=recipe.warmup,
         final_div_factor=1e5,
     )
     return adam, schedule
+
+
+def _by_rate(network: nn.Module, recipe: Recipe) -> dict[float, list]:
+    """The parameters by what multiplies their rate."""
+    groups: dict[float, list] = {}
+    for name, weight in network.named_parameters():
+        perceptron = network.get_submodule(name.rsplit(".", 2)[0])
+        factor = 1.0
+        if weight is perceptron.first.weight:
+            factor = recipe.first_rate
+        elif weight.ndim == 1 or weight is perceptron.last.weight:
+            factor = recipe.last_rate
+        groups.setdefault(factor, []).append(weight)
+    return groups
 
 
 def use_bfloat16(recipe: Recipe, device: torch.device) -> bool:

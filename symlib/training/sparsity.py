@@ -6,9 +6,12 @@ keeps. L1 alone shrinks a component and never ends it, as φᵛ can undo any shr
 weights: what has become small beside the largest is silenced for good.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
+from symlib.choices import PRUNED
 from symlib.networks.fresh import Network
 from symlib.networks.graph_network import GraphNetwork, MessageRule
 from symlib.training.recipes import Recipe, forget
@@ -17,17 +20,24 @@ ORDINARY = 0.9  # the share of messages by which components are judged, as in ke
 
 
 def sparsify_at(step: int, recipe: Recipe, network: GraphNetwork, messages, adam) -> None:
-    """What a recipe does to messages at a step (in place); see `sparsify`.
+    """What a recipe does to messages at a step (in place); see `sparsify` and `prune`.
 
     The share below which components are silenced rises from 0 to the recipe's `silence_below`
-    until turning ends: what is small early may only be late.
+    until turning ends: what is small early may only be late. Pruned messages are as many as space
+    has dimensions when turning ends.
 
     Args:
         step: of the training.
         recipe: which `silence_below` and `turn_until` are read from.
         network, messages, adam: as for `sparsify`.
     """
-    share = min(1.0, step / (recipe.turn_until * recipe.steps))
+    end = recipe.turn_until * recipe.steps
+    if network.rule.name == PRUNED:
+        fewer = 0.5 * (1 - math.cos(math.pi * min(1.0, (step + recipe.turn_every) / end)))
+        most, least = network.rule.components, network.outputs
+        prune(network, messages, adam, round(most + (least - most) * fewer))
+        return
+    share = min(1.0, step / end)
     sparsify(network, messages, adam, recipe.silence_below * share, ORDINARY)
 
 
@@ -48,6 +58,23 @@ def sparsify(network: GraphNetwork, messages, adam, below: float, kept: float = 
         if below > 0:
             spread = rule.mean(ordinary(messages(), rule, kept)).std(dim=0)
             silence(network, spread < below * spread.max(), adam)
+
+
+def prune(network: GraphNetwork, messages, adam, keep: int) -> None:
+    """Silence all but the components with the largest standard deviations (in place).
+
+    As in elizabethsztan/SymTorch_symbolic_distillation_GNNs.
+
+    Args:
+        network, messages, adam: as for `sparsify`.
+        keep: how many go on speaking.
+    """
+    rule = network.rule
+    with torch.no_grad():
+        spread = rule.mean(messages()).std(dim=0)
+        silent = torch.ones_like(spread, dtype=torch.bool)
+        silent[spread.argsort(descending=True)[:keep]] = False
+        silence(network, silent, adam)
 
 
 def ordinary(raw: Tensor, rule: MessageRule, kept: float) -> Tensor:

@@ -12,9 +12,9 @@ from symlib.choices import FLATHGN
 from symlib.errors import InputError
 from symlib.networks.fresh import fresh_network
 from symlib.networks.graph_network import WEIGHT_PENALTY, weight_penalty
-from symlib.networks.graphs import complete_graph
+from symlib.networks.graphs import complete_graph, pairs_of
 from symlib.training.loop import Loop, Run, device_of, walk
-from symlib.training.recipes import Recipe, bear_invariant, stay_blind
+from symlib.training.recipes import Recipe, bear_invariant, stay_apart, stay_blind, stay_invariant
 from symlib.training.sparsity import sparsify_at, stay_silent
 
 
@@ -71,42 +71,55 @@ class _Loop(Loop):
         self.inputs, self.targets = inputs, targets
         self.dim, self.bodies = targets.shape[2], targets.shape[1]
         self.edges = complete_graph(self.bodies, run.recipe.batch).to(place)
-        self.calmest = _calmest(targets) if run.recipe.calm_start < 1 else None
+        self.odds, self.counts = _encounters(targets) if run.recipe.encounters else (None, None)
 
-    def objective(self, x, y, noise, alpha):
-        network = self.run.network
+    def objective(self, x, y, edges, weight, noise, alpha):
+        network, apart = self.run.network, self.run.recipe.apart
         with torch.autocast(self.place.type, torch.bfloat16, enabled=self.bfloat16):
-            fit, prediction, messages = network.losses(x, self.edges, y, noise)
+            if apart:
+                fit, prediction, messages = network.losses_apart(x, edges, y, weight)
+            else:
+                fit, prediction, messages = network.losses(x, edges, y, noise, weight)
         total = fit + alpha * messages + WEIGHT_PENALTY * weight_penalty(network)
         return total, torch.stack([prediction.detach(), messages.detach()])
 
     def batch(self, rng) -> tuple:
         run, rule = self.run, self.run.network.rule
-        chosen = self._choose(rng).to(self.place)
+        chosen = self._choose(rng)
         shift = run.recipe.augmentation * rng.standard_normal((run.recipe.batch, 1, self.dim))
         x = self.inputs[chosen].clone()
         x[..., : self.dim] += torch.from_numpy(shift.astype(np.float32)).to(self.place)
         y = self.targets[chosen].flatten(0, 1)
-        noise = None
+        weight = noise = None
+        if self.counts is not None:
+            weight = self.counts[chosen].repeat_interleave(self.bodies)
         if rule.stochastic:
             generator = torch.Generator(self.place).manual_seed(int(rng.integers(2**62)))
             shape = (self.edges.shape[1], rule.components)
             noise = torch.randn(shape, generator=generator, device=self.place)
-        return x.flatten(0, 1), y, noise
+        edges = self.edges
+        if run.recipe.apart:
+            edges = pairs_of(edges, rng)
+        return x.flatten(0, 1), y, edges, weight, noise
 
     def before_update(self) -> None:
         recipe, network = self.run.recipe, self.run.network
-        if recipe.born_invariant and self.run.steps < recipe.blind_until * recipe.steps:
+        if recipe.invariant:
+            stay_invariant(network, self.dim)
+        if recipe.apart:
+            stay_apart(network)
+        elif recipe.born_invariant and self.run.steps < recipe.blind_until * recipe.steps:
             stay_blind(network)
         if recipe.silence_below > 0 and network.rule.stochastic:
             stay_silent(network)
 
     def _choose(self, rng) -> torch.Tensor:
-        recipe = self.run.recipe
-        if self.calmest is None:
-            return torch.from_numpy(rng.integers(0, len(self.inputs), recipe.batch))
-        count = max(1, round(recipe.calm_share(self.run.steps) * len(self.inputs)))
-        return self.calmest[torch.from_numpy(rng.integers(0, count, recipe.batch))]
+        count = self.run.recipe.batch
+        if self.odds is None:
+            chosen = rng.integers(0, len(self.inputs), count)
+        else:
+            chosen = np.searchsorted(self.odds, rng.random(count), side="right")
+        return torch.from_numpy(chosen).to(self.place)
 
     def turn(self, adam) -> None:
         x = self.inputs[:512]
@@ -126,9 +139,14 @@ def _trivial_loss(targets: torch.Tensor) -> float:
     return (rows - rows.median(dim=0).values).abs().sum(dim=1).mean().item()
 
 
-def _calmest(targets: torch.Tensor) -> torch.Tensor:
-    """Indices of the snapshots, those with the smallest largest acceleration first."""
-    return torch.argsort(targets.abs().amax(dim=(1, 2)), stable=True).cpu()
+def _encounters(targets: torch.Tensor) -> tuple[np.ndarray, torch.Tensor]:
+    """Snapshots by their largest acceleration: cumulative odds, and what each then counts."""
+    largest = targets.abs().amax(dim=(1, 2)).double()
+    odds = largest.median() + largest
+    counts = (odds.mean() / odds).to(targets)
+    cumulative = odds.cumsum(0) / odds.sum()
+    cumulative[-1] = 1.0
+    return cumulative.cpu().numpy(), counts
 
 
 def _tensors(states, accelerations) -> tuple[torch.Tensor, torch.Tensor]:

@@ -158,7 +158,8 @@ def test_discover_by_energies_writes_a_record_like_any_other(tmp_path):
         steps=100,
         snapshots=2000,
         test_snapshots=200,
-        energy_recipe=replace(preset.energy_recipe, steps=150, precision="float32", compiled=False),
+        energy_steps=150,
+        changes={"precision": "float32", "compiled": False},
         budget={"searches": 1, "generations": 5, "population": 100, "rounds": 0},
     )
     found = discovery.discover("spring", 2, "flathgn", tiny, 0, cache=tmp_path, progress=False)
@@ -168,7 +169,7 @@ def test_discover_by_energies_writes_a_record_like_any_other(tmp_path):
         record
     )
     assert record["recovered"] == (record["pair_recovered"] and record["self_recovered"])
-    assert record["test_loss"] < record["trivial_loss"] and record["recipe"]["name"] == "energies"
+    assert record["test_loss"] < record["trivial_loss"] and record["recipe"] == "fast"
     assert set(record["r2"]) == {"force", "velocity"}
     assert found.messages is None and found.energies.pair is found.regression
     assert "pair energy" in summary(record) and "self energy" in summary(record)

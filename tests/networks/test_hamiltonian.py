@@ -131,7 +131,7 @@ def test_states_without_masses_are_refused(width, mass, said):
 
 
 def test_a_network_by_name_is_evaluated_without_gradients():
-    assert MODELS == ("standard", "bottleneck", "l1", "kl", "flathgn")
+    assert MODELS == ("standard", "bottleneck", "l1", "kl", "pruned", "flathgn")
     one, other = fresh_network("flathgn", 3, 1), fresh_network("flathgn", 3, 1)
     assert one.features == 8 and one.outputs == 3
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))

@@ -148,5 +148,5 @@ def test_the_seed_decides_the_weights_and_the_global_generator_is_left_alone(mod
     assert torch.equal(state, torch.get_rng_state())
     with pytest.raises(InputError, match="dim"):
         fresh_network(model, 4)
-    with pytest.raises(UnknownChoice, match="standard, bottleneck, l1, kl, flathgn"):
+    with pytest.raises(UnknownChoice, match="standard, bottleneck, l1, kl, pruned, flathgn"):
         fresh_network("nonsense", 2)

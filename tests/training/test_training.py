@@ -16,13 +16,14 @@ from snapshots import random_snapshots
 from symlib.errors import InputError, NonFiniteLoss, UnknownChoice
 from symlib.laws.potentials import LAWS
 from symlib.messages.recording import prediction_losses, record_messages
+from symlib.networks.fresh import fresh_network
 from symlib.networks.graph_network import particle_network
 from symlib.networks.graphs import snapshot_graphs
 from symlib.training.checkpoints import load_checkpoint, read_checkpoint, save_checkpoint
-from symlib.training.presets import sparse
+from symlib.training.presets import SCHEDULES, get_preset
 from symlib.training.recipes import Recipe, bear_invariant, get_recipe, optimiser
 from symlib.training.sparsity import ordinary, sparsify, speaking, turn_to_principal_axes
-from symlib.training.train import _calmest, train
+from symlib.training.train import _encounters, train
 
 PLAIN = get_recipe("fast", steps=20, batch=8, precision="float32", compiled=False)
 
@@ -96,13 +97,81 @@ def test_messages_stay_blind_to_the_receiver_for_their_share_of_the_steps():
         assert all(weights[step] > 0.0 for step in range(11, 21))
 
 
-def test_close_encounters_join_late():
-    _, accelerations = random_snapshots("r2", count=100)
-    largest = np.abs(accelerations).max(axis=(1, 2))
-    recipe = replace(PLAIN, calm_start=0.5, calm_until=1.0)
-    assert recipe.calm_share(0) == 0.5 and recipe.calm_share(20) == 1.0
-    order = _calmest(torch.tensor(accelerations)).numpy()
-    assert np.all(np.diff(largest[order]) >= 0)
+def test_encounters_are_drawn_more_often_and_the_objective_stays_what_it_is():
+    _, accelerations = random_snapshots("r2", count=4000)
+    targets = torch.tensor(accelerations)
+    cumulative, counts = _encounters(targets)
+    odds, largest = np.diff(cumulative, prepend=0.0), np.abs(accelerations).max(axis=(1, 2))
+    assert cumulative[-1] == 1.0 and np.all(np.diff(odds[np.argsort(largest)]) > -1e-12)
+    # A weighted mean over what is drawn is the mean over all, whatever is averaged.
+    value = np.abs(accelerations).sum(axis=(1, 2))
+    assert np.sum(odds * counts.numpy() * value) == pytest.approx(value.mean(), rel=1e-5)
+    # And the largest of them weigh less in it than their share.
+    drawn = np.searchsorted(cumulative, np.random.default_rng(0).random(50_000), side="right")
+    estimate = counts.numpy()[drawn] * value[drawn]
+    assert estimate.mean() == pytest.approx(value.mean(), rel=0.05)
+    assert estimate.std() < 0.5 * value.std()
+
+
+@pytest.mark.parametrize("model", ["l1", "kl", "flathgn"])
+def test_weights_count_a_node_with_the_messages_that_it_receives(model):
+    """Twice the weight on one snapshot is that snapshot twice."""
+    states, accelerations = random_snapshots(count=3)
+    network = fresh_network(model, 2)
+
+    def losses(which, weight=None):
+        graphs = snapshot_graphs(states[which], accelerations[which])
+        return network.losses(graphs.x, graphs.edge_index, graphs.y, None, weight)
+
+    weight = torch.tensor([2.0, 1.0, 1.0]).repeat_interleave(4) * 3 / 4
+    for one, other in zip(losses([0, 0, 1, 2]), losses([0, 1, 2], weight), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_layers_have_rates_of_their_own_and_the_last_step_is_of_none():
+    recipe = get_recipe("plain", steps=100, learning_rate=1e-3, first_rate=5.0, last_rate=2.0)
+    network = particle_network("l1", 2)
+    adam, _ = optimiser(network, recipe)
+    rates = {id(w): group["initial_lr"] for group in adam.param_groups for w in group["params"]}
+    for perceptron in (network.edge_model, network.node_model):
+        assert rates[id(perceptron.first.weight)] == pytest.approx(5e-3)
+        assert rates[id(perceptron[2].weight)] == pytest.approx(1e-3)
+        for weight in (perceptron.last.weight, perceptron.first.bias, perceptron[2].bias):
+            assert rates[id(weight)] == pytest.approx(2e-3)
+    assert len(rates) == len([*network.parameters()])
+    factors = np.array([recipe.rate_factor(step) for step in range(101)])
+    assert factors[0] == pytest.approx(1 / 3) and np.all(factors[2:31] == 1.0)
+    assert np.all(np.diff(factors[30:]) < 0) and factors[100] == 0.0
+    # The paper's: one rate, and a cycle.
+    adam, schedule = optimiser(network, get_recipe("reference", steps=100))
+    assert len(adam.param_groups) == 1
+    assert isinstance(schedule, torch.optim.lr_scheduler.OneCycleLR)
+
+
+@pytest.mark.parametrize("model", ["bottleneck", "flathgn"])
+def test_a_network_that_stays_invariant_ignores_translations_after_training_too(model):
+    data = random_snapshots(count=100)
+    preset = replace(get_preset("smoke", "fast"), training_steps=30, energy_steps=30)
+    run = train(model, *data, preset.recipe_for(model), progress=False)
+    moved = data[0].copy()
+    moved[..., :2] += [5.0, -3.0]
+    predictions = [_accelerations(run.network, states) for states in (data[0], moved)]
+    torch.testing.assert_close(*predictions, rtol=1e-3, atol=1e-4)
+
+
+def _accelerations(network, states):
+    graphs = snapshot_graphs(states)
+    return network(graphs.x, graphs.edge_index)[0].detach()
+
+
+@pytest.mark.parametrize("recipe", ["plain", "fast"])
+def test_pruned_messages_end_as_many_as_space_has_dimensions(recipe):
+    data = random_snapshots(count=100)
+    preset = replace(get_preset("smoke", recipe), training_steps=60)
+    run = train("pruned", *data, preset.recipe_for("pruned"), progress=False)
+    assert speaking(run.network) == 2
+    heard = record_messages(run.network, LAWS["spring"], data[0])
+    assert heard.spread[1] > 0 and heard.spread[2] == 0
 
 
 @pytest.mark.parametrize("model", ["l1", "kl"])
@@ -184,12 +253,12 @@ def test_alpha_may_rise_before_it_arrives_at_its_value_from_above():
     assert falling[0] == pytest.approx(30.0) and np.all(np.diff(falling[:51]) < 0)
     assert falling[50:] == [1.0] * 51
     assert {get_recipe("reference").alpha_factor(step) for step in (0, 500, 99_999)} == {1.0}
-    rising = replace(sparse(recipe, "l1"), alpha_start=30.0, alpha_until=0.5, alpha_rise=0.2)
+    rising = replace(recipe, alpha_rise=0.2)
     factors = [rising.alpha_factor(step) for step in range(101)]
     assert factors[0] == 1.0 and factors[20:] == falling[20:]
     assert np.all(np.diff(factors[:14]) > 0) and max(factors) < max(falling)
     # What comes from below is left as it is.
-    noisy = replace(sparse(recipe, "kl"), alpha_rise=0.2)
+    noisy = replace(recipe, **SCHEDULES["kl"], alpha_rise=0.2)
     plain = replace(noisy, alpha_rise=0.0)
     assert all(noisy.alpha_factor(step) == plain.alpha_factor(step) for step in range(101))
 
@@ -332,13 +401,15 @@ def test_bad_data_is_refused_before_training(states, accelerations, word):
 
 
 def test_bad_recipes_are_refused():
-    with pytest.raises(UnknownChoice, match="reference, fast"):
+    with pytest.raises(UnknownChoice, match="reference, plain, fast"):
         get_recipe("magic")
     for change in ({"steps": 0}, {"batch": -1}, {"warmup": 0.0}, {"augmentation": -1.0}):
         with pytest.raises(InputError, match=next(iter(change))):
             get_recipe("fast", **change)
     with pytest.raises(InputError, match="alpha_rise"):
-        replace(sparse(PLAIN, "l1"), alpha_rise=-0.1)
+        replace(PLAIN, alpha_rise=-0.1)
+    with pytest.raises(InputError, match="invariant needs born_invariant"):
+        get_recipe("plain", invariant=True)
     with pytest.raises(InputError, match="no field"):
         get_recipe("fast", speed=3)
     with pytest.raises(UnknownChoice, match="float32"):

@@ -4,10 +4,20 @@ Counts, not seconds: the same seed gives the same equation on any machine.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from symlib.choices import at_least, known
 from symlib.errors import UnknownChoice
+
+EXAMPLES = 5000  # of a message, that a regression is given (appendix C)
+# What this book's search has beyond the paper's description:
+AIDS = (
+    "ordinary",  # closest encounters and the tenth farthest from the median are left out
+    "views",  # some searches see ordinary examples only, and some squared errors
+    "products",  # products of charges are inputs
+    "variations",  # the front's members are varied by hand-written rules
+    "plainer",  # of one complexity, fewer constants win if the error is within 20%
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,7 @@ class Budget:
         rounds: how often the front's members are varied afterwards.
         max_complexity: the most complex equation considered.
         niterations: iterations of PySR.
+        aids: what helps the search beyond the paper's description, some of `AIDS`.
     """
 
     searches: int = 4
@@ -31,11 +42,25 @@ class Budget:
     rounds: int = 3
     max_complexity: int = 35
     niterations: int = 40
+    aids: tuple[str, ...] = AIDS
 
     def __post_init__(self):
-        for field in fields(self):
+        for aid in self.aids:
+            known("aid", aid, AIDS)
+        for field in fields(self)[:-1]:
             least = 0 if field.name == "rounds" else 1
             at_least(f"budget: {field.name}", getattr(self, field.name), least)
+
+    def without_aids(self) -> "Budget":
+        """The search that appendix C describes: 5,000 examples and none of the aids."""
+        return replace(self, rows=EXAMPLES, aids=())
+
+    def inputs(self) -> dict:
+        """Its numbers, for a hash; of the aids what differs from all of them."""
+        numbers = asdict(self)
+        if self.aids == AIDS:
+            del numbers["aids"]
+        return numbers
 
 
 BUDGETS = {

@@ -91,7 +91,9 @@ def search(
         Equations as text: over all, and then, with a split, those above it and those below.
     """
     rng = np.random.default_rng(seed)
-    columns, seen, meaning = sign_products(X, names)
+    columns, seen, meaning = X, list(names), {}
+    if "products" in budget.aids:
+        columns, seen, meaning = sign_products(X, names)
     ordinary = np.abs(y - np.median(y)) <= np.quantile(np.abs(y - np.median(y)), _ORDINARY)
     tasks = []
 
@@ -101,10 +103,12 @@ def search(
         request = {"names": seen, "seed": int(rng.integers(2**31)), "settings": settings}
         tasks.append((request, {"X": columns[rows], "y": y[rows]}))
 
+    views = "views" in budget.aids
     for i in range(budget.searches):
-        rows = ordinary if i % 2 else np.ones(len(y), dtype=bool)
+        rows = ordinary if views and i % 2 else np.ones(len(y), dtype=bool)
         symbols = _GENERAL if i % 4 == 3 else _ALGEBRAIC
-        add(rows, symbols, budget.generations, "mae" if i % 4 < 2 else "mse")
+        objective = "mse" if views and i % 4 >= 2 else "mae"
+        add(rows, symbols, budget.generations, objective)
     if above is not None:
         for side in (above, ~above):
             add(side, _ALGEBRAIC, max(budget.generations // 2, 1))

@@ -35,7 +35,7 @@ _SAVING = 3
 _WORTH = 0.005
 # Of two equations of one complexity, the one with fewer fitted constants may have an error larger
 # by this factor: r**2.95 counts like r**3, but says less.
-_PLAINER = 1.2
+PLAINER = 1.2
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,25 @@ class Candidate:
     loss: float
 
 
-def front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Pareto front, simplest first; of each complexity the plainest of the good equations."""
+def front(candidates: Sequence[Candidate], plainer: float = PLAINER) -> list[Candidate]:
+    """Pareto front, simplest first; of each complexity the plainest of the good equations.
+
+    Args:
+        candidates: equations.
+        plainer: what a plainer equation's error may be, in units of the least one; 1 takes the
+            least.
+    """
     groups: dict[int, list[Candidate]] = {}
     for c in candidates:
         groups.setdefault(c.complexity, []).append(c)
-    ordered = [_plainest(groups[level]) for level in sorted(groups)]
+    ordered = [_plainest(groups[level], plainer) for level in sorted(groups)]
     chosen = pareto_indices([c.complexity for c in ordered], [c.loss for c in ordered])
     return [ordered[i] for i in chosen]
 
 
-def _plainest(rivals: Sequence[Candidate]) -> Candidate:
+def _plainest(rivals: Sequence[Candidate], plainer: float) -> Candidate:
     least = min(c.loss for c in rivals)
-    good = [c for c in rivals if c.loss <= _PLAINER * least]
+    good = [c for c in rivals if c.loss <= plainer * least]
     return min(good, key=lambda c: (_constants(c.equation), c.loss, str(c.equation)))
 
 
@@ -116,6 +122,7 @@ def polish(
     *,
     max_complexity: int,
     rounds: int,
+    plainer: float = PLAINER,
     seed: int = 0,
     parts: int = 2,
     step: Callable[[], object] = lambda: None,
@@ -128,17 +135,19 @@ def polish(
         max_complexity: more complex equations are left out.
         rounds: how often the front's members are varied; what came of it then loses parts that
             do nothing, until none is left.
+        plainer: as for `front`.
         parts: the texts are first divided into so many, and each keeps its best few equations.
             A fixed number, or the result would depend on the machine.
         step: called after each round, for a progress display.
     """
     request = {"names": list(names), "max_complexity": max_complexity, "seed": seed}
+    request["plainer"] = plainer
     # The best few at each complexity by a short refit, then a full refit of those.
     # Engines may leave out the simplest equation of all, from which scores are counted.
     texts = [*texts, repr(float(np.median(y)))]
     found = _spread(request | {"vary": False}, sorted(set(texts)), X, y, parts)
     step()
-    current = front(found)
+    current = front(found, plainer)
 
     def vary(how: str, tried: set[str]) -> bool:
         nonlocal current
@@ -147,7 +156,7 @@ def polish(
         if fresh:
             bar = [[c.complexity, c.loss] for c in current]
             found = _spread(request | {"vary": how, "bar": bar}, fresh, X, y, available_cores())
-            current = front([*current, *found])
+            current = front([*current, *found], plainer)
         return bool(fresh)
 
     tried: set[str] = set()
@@ -229,7 +238,9 @@ def _beating(request, names, X, y, limit) -> list[sp.Expr]:
             if loss is None:
                 continue
             loss *= factor
-            plainer = loss <= _PLAINER * own and _constants(variation) < _constants(parent)
+            plainer = loss <= request["plainer"] * own and _constants(variation) < _constants(
+                parent
+            )
             if not plainer and not _wins(level, loss, bar):
                 continue
             simpler = simplify_equation(variation)

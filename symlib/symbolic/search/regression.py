@@ -25,15 +25,13 @@ from symlib.symbolic.algebra.expressions import evaluate, form_of, symbol
 from symlib.symbolic.algebra.parsing import equation_text, parse_equation
 from symlib.symbolic.algebra.simplify import simplify_equation
 from symlib.symbolic.search import operon_engine, pysr_engine
-from symlib.symbolic.search.budget import Budget, get_budget
+from symlib.symbolic.search.budget import EXAMPLES, Budget, get_budget
 from symlib.symbolic.search.checks import checked
 from symlib.symbolic.search.constants import fit_constants, mean_absolute_error
 from symlib.symbolic.search.engines import choose_engine
-from symlib.symbolic.search.polish import Candidate, front, polish
+from symlib.symbolic.search.polish import PLAINER, Candidate, front, polish
 from symlib.symbolic.search.selection import scores, select
 from symlib.symbolic.search.split import find_split, join
-
-EXAMPLES = 5000
 
 
 @dataclass(frozen=True)
@@ -140,11 +138,14 @@ def regress(
     scale = float(np.mean(np.abs(y - np.median(y))))
     few_X, few_y = X[rows][:, varying], y[rows] / scale
 
-    steps = budget.searches + 4 + budget.rounds if engine == "operon" else 2 + budget.rounds
+    rounds = budget.rounds if "variations" in budget.aids else 0
+    plainer = PLAINER if "plainer" in budget.aids else 1.0
+    steps = budget.searches + 4 + rounds if engine == "operon" else 2 + rounds
     with tqdm(total=steps, desc=f"symbolic regression ({engine})", disable=not progress) as bar:
         clean = partial(
-            polish, names=used, max_complexity=budget.max_complexity, seed=seed, step=bar.update
-        )
+            polish, names=used, max_complexity=budget.max_complexity, plainer=plainer, seed=seed,
+            step=bar.update,
+        )  # fmt: skip
         split = find_split(few_X, few_y) if engine == "operon" else None
         above = split.above(few_X) if split else None
         sides: list[list[str]] = []
@@ -155,7 +156,7 @@ def regress(
             texts, *sides = operon_engine.search(
                 few_X, few_y, used, budget, seed, above, bar.update
             )
-        found = clean(texts, X=few_X, y=few_y, rounds=budget.rounds)
+        found = clean(texts, X=few_X, y=few_y, rounds=rounds)
         if above is not None:
 
             def of_side(texts, side):
@@ -166,9 +167,10 @@ def regress(
             found = [*found, *_joined(high, low, split, few_X, few_y, used)]
         bar.update(steps - bar.n)
 
-    final = [_final(c, scale, names, X, y, seed) for c in front(found)]
+    final = [_final(c, scale, names, X, y, seed) for c in front(found, plainer)]
     # Rounding apart, undoing the scale may add a constant: the front is formed anew.
-    final = [c for c in front([c for c in final if c]) if c.complexity <= budget.max_complexity]
+    final = front([c for c in final if c], plainer)
+    final = [c for c in final if c.complexity <= budget.max_complexity]
     return _regression(final, names, engine, seed, scale, time.perf_counter() - started)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symlib import cli, discovery
-from symlib.choices import RANK
+from symlib.choices import RANK, RECIPES
 from symlib.errors import NonFiniteLoss, UnknownChoice
 from symlib.papers.cranmer2020.study import cells
 from symlib.papers.cranmer2020.study.cells import Cell
@@ -31,8 +31,8 @@ def discover(monkeypatch):
         fits = {"force": {"all": 0.9, "kept90": 0.99}, "acceleration": {"all": 0.1, "kept90": 0.2}}
         record = {
             "kind": "discovery", "law": law, "dim": dim, "bodies": 4, "model": model,
-            "preset": preset.name, "seed": seed, "engine": "operon", "test_loss": 0.1,
-            "trivial_loss": 7.0, "r2": fits, "recovered": True, "seconds": 1.0,
+            "preset": preset.name, "seed": seed, "recipe": preset.recipe, "engine": "operon",
+            "test_loss": 0.1, "trivial_loss": 7.0, "r2": fits, "recovered": True, "seconds": 1.0,
             "provenance": {"command": "pytest"},
         }  # fmt: skip
         return SimpleNamespace(record=record)
@@ -49,11 +49,14 @@ def command(tmp_path, **changes) -> list[str]:
 
 def test_the_cells_of_each_table():
     first = cells.wanted("1", "laptop")
-    assert len(first) == 4 * 4 * 3 + 4 * 4 * 1 and len(set(first)) == len(first)
+    assert len(first) == 2 * 4 * 4 * 3 and len(set(first)) == len(first)
     assert cells.wanted("5", "laptop") == first
     third = cells.wanted("3", "laptop")
-    assert len(third) == 6 * 5 * 3 + 6 * 5 * 1 and set(first) < set(third)
-    assert set(cells.wanted("all", "paper")) == {replace(c, preset="paper") for c in third}
+    assert len(third) == 2 * 6 * 5 * 3 and set(first) < set(third)
+    papers = {replace(c, preset="paper", recipe="reference") for c in third}
+    assert set(cells.wanted("all", "paper")) == papers
+    assert {c.recipe for c in third} == {"fast"}
+    assert cells.wanted("1", "laptop", "plain") == [replace(c, recipe="plain") for c in first]
     # A first seed of everything comes before a second of anything.
     assert [cell.seed for cell in third] == sorted(cell.seed for cell in third)
     smoke = cells.wanted("1", "ci")
@@ -62,7 +65,7 @@ def test_the_cells_of_each_table():
         with pytest.raises(UnknownChoice, match=known):
             cells.wanted(table, preset)
     own = Cell("book/examples/my_laws.py:YUKAWA", 2, "kl", 1, "laptop")
-    assert own.path("x").as_posix() == "x/laptop/yukawa-2-kl-1.json"
+    assert own.path("x").as_posix() == "x/laptop/fast/yukawa-2-kl-1.json"
 
 
 CELLS = st.builds(
@@ -72,6 +75,7 @@ CELLS = st.builds(
     st.sampled_from(["bottleneck", "l1", "flathgn"]),
     st.integers(0, 3),
     st.sampled_from(RANK),
+    st.sampled_from(RECIPES),
 )
 
 
@@ -89,7 +93,7 @@ def test_two_cells_share_neither_key_nor_file_unless_they_are_the_same(one, othe
     [
         {"systems": 25},
         {"snapshots": 501},
-        {"recipe": replace(PRESETS["smoke"].recipe, learning_rate=1e-4)},
+        {"changes": {"learning_rate": 1e-4}},
         {"budget": {"searches": 2}},
     ],
 )
@@ -122,7 +126,7 @@ def test_a_cell_is_told_in_a_line_and_not_run_twice_unless_it_failed(tmp_path, d
     discover.breaks = None
     assert cli.main([*command(tmp_path), "--retry"]) == 0 and cli.main(command(tmp_path)) == 0
     made, again = capsys.readouterr().out.splitlines()
-    assert made.startswith("spring-2 l1 seed 0, smoke: R² 0.9900 (force)")
+    assert made.startswith("spring-2 l1 seed 0, smoke, fast: R² 0.9900 (force)")
     assert again == f"on record: {made}" and len(discover.calls) == 3
     record = read_record(CELL.path(tmp_path / "records"))
     assert record["provenance"]["command"] == CELL.command()

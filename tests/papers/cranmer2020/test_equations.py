@@ -155,10 +155,9 @@ def test_goodness_by_hand():
 @pytest.fixture
 def tiny(monkeypatch):
     """The smoke preset, smaller still."""
-    recipe = replace(PRESETS["smoke"].recipe, steps=10)
     budget = {"searches": 1, "generations": 2, "population": 30, "rows": 100, "rounds": 0}
     small = replace(
-        PRESETS["smoke"], systems=20, steps=20, snapshots=200, test_snapshots=40, recipe=recipe,
+        PRESETS["smoke"], systems=20, steps=20, snapshots=200, test_snapshots=40, training_steps=10,
         budget={**budget, "max_complexity": 8},
     )  # fmt: skip
     monkeypatch.setitem(PRESETS, "smoke", small)
@@ -173,7 +172,7 @@ def test_both_ways_run_and_are_found_on_record(tiny, tmp_path, capsys, monkeypat
     record = read_record(path)
     assert list(record["goodness"]) == list(WAYS)
     assert record["raw"]["names"] == raw_names(3, 2) and record["raw"]["front"]
-    assert len(record["factorised"]["messages"]) == 2 and record["recipe"]["steps"] == 10
+    assert len(record["factorised"]["messages"]) == 2 and record["training"]["steps"] == 10
     assert {len(column) for column in record["sample"].values()} == {40}
     assert record["provenance"]["command"].startswith("symlib raw --law spring --bodies 3")
     assert str(tmp_path) not in path.read_text() and path.stat().st_size < 60_000

@@ -34,7 +34,7 @@ def recording(tmp_path) -> Recording:
 
 
 def test_a_run_is_looked_at_from_its_beginning_to_its_end(recording, tmp_path):
-    steps = PRESETS["smoke"].recipe.steps
+    steps = PRESETS["smoke"].training_steps
     assert recording.whole and recording.steps[-1] == steps
     assert np.all(np.diff(recording.steps) > 0)
     looks = len(recording)

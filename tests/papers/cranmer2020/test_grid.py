@@ -150,11 +150,11 @@ def test_a_killed_grid_goes_on_where_it_stopped(tmp_path):
     assert all(read_record(cell.path(out)) == record for cell, record in before.items())
     for cell in (first, second):
         record = read_record(cell.path(out))
-        assert record["steps"] == PRESETS["smoke"].recipe.steps and record["front"]
+        assert record["steps"] == PRESETS["smoke"].training_steps and record["front"]
     # Cells of one law share their simulation.
     assert len([*(tmp_path / "cache").glob("*.traj")]) == 1
     # A cell that was killed between its record and Snakemake's own note of it is looked at again.
-    lines = [line for line in said.splitlines() if "seed 0, smoke: R²" in line]
+    lines = [line for line in said.splitlines() if "seed 0, smoke, fast: R²" in line]
     assert sum("on record" not in line for line in lines) == 2 - len(done)
     assert ">>> 1 of " in said and "steps (100%)" in said
     assert "Nothing to be done" in run(tmp_path)

@@ -278,10 +278,10 @@ def goals_table(board: Board) -> str:
         named = (one + several.format(missed.count(one)) for one in dict.fromkeys(missed))
         rows.append([title, reached, ", ".join(named) or "none", len(meant) - len(run)])
     cells = [entry for name in ("1", "3") for entry in board.table(name) if len(entry.runs)]
-    enough = sum(len(entry.runs) >= SEEDS[entry.row[1]] for entry in cells)
+    enough = sum(len(entry.runs) >= SEEDS for entry in cells)
     return (
         f"{table(['goal', 'reached', 'missed', 'not yet run'], rows)}\n\n"
-        f"The goals ask for {SEEDS[2]} seeds in two dimensions and {SEEDS[3]} in three: {enough} "
+        f"The goals ask for {SEEDS} seeds of each: {enough} "
         f"of the {len(cells)} cells of tables 1 and 3 that have been run have as many. The others "
         "count as they stand."
     )

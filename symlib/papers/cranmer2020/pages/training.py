@@ -35,7 +35,7 @@ def on_record(kind: str, folder: Path | None = None) -> tuple[pd.DataFrame, list
             problems.append(f"record {name}: {flaw}")
             del records[name]
     runs = frame(records, Trial)
-    late = [one["recipe"].get("float32_from", 1.0) < 1 for one in runs.record]
+    late = [one["training"].get("float32_from", 1.0) < 1 for one in runs.record]
     runs = runs.assign(order=runs.trial.map([*TRIALS].index), late=late)
     return runs.sort_values([*CELL, "steps", "order", "seed"]), problems
 

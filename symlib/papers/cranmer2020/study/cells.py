@@ -1,14 +1,15 @@
 """The cells of the paper's tables: which there are, whether one is on record, and running one.
 
-A cell is one law, dimension, model and seed at one preset. Its record is one JSON file,
+A cell is one law, dimension, model and seed at one preset, by one recipe. Its record is one JSON
+file,
 
-    book/results/cells/{preset}/{law}-{dim}-{model}-{seed}.json
+    book/results/cells/{preset}/{recipe}/{law}-{dim}-{model}-{seed}.json
 
 A cell that is on record as it would be made now is done and is not run again (see
 `symlib.records.study`). One whose record is stale is run anew; a page shows it till then, marked.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from symlib import discovery
@@ -18,18 +19,17 @@ from symlib.laws.potentials import get_law
 from symlib.papers.cranmer2020.data import TABLE_1, TABLE_3, TABLE_5
 from symlib.records.stages import PARTICLES
 from symlib.records.study import Study
-from symlib.symbolic.search.budget import get_budget
 from symlib.training.presets import get_preset
 
 BODIES = 4
 TABLES = {"1": TABLE_1, "3": TABLE_3, "5": TABLE_5}
 SMOKE_ROWS = (("spring", 2), ("r1", 2))
-SEEDS = {2: 3, 3: 1}  # by dimension
+SEEDS = 3
 
 
 @dataclass(frozen=True)
 class Cell(Study):
-    """One law, dimension, model and seed at one preset.
+    """One law, dimension, model and seed at one preset, by one recipe.
 
     Args:
         law: a built-in name, or "path/to/file.py:NAME".
@@ -37,6 +37,7 @@ class Cell(Study):
         model: standard, bottleneck, l1, kl or flathgn.
         seed: of simulations, network, batches and symbolic search.
         preset: smoke, ci, laptop or paper.
+        recipe: reference, plain or fast: how it is trained, and searched.
     """
 
     law: str
@@ -44,6 +45,7 @@ class Cell(Study):
     model: str
     seed: int
     preset: str
+    recipe: str = "fast"
 
     kind = "discovery"
     stages = PARTICLES
@@ -54,31 +56,33 @@ class Cell(Study):
         return f"{self.law.rsplit(':')[-1].lower()}-{self.dim}-{self.model}-{self.seed}"
 
     def path(self, folder: str | Path) -> Path:
-        return Path(folder) / self.preset / f"{self.name}.json"
+        return Path(folder) / self.preset / self.recipe / f"{self.name}.json"
 
     def inputs(self) -> list:
         """The law, every number of the preset, and the seed."""
-        preset = get_preset(self.preset)
+        preset = get_preset(self.preset, self.recipe)
         return [
             get_law(self.law).fingerprint(),
             [self.dim, BODIES, self.model, self.seed],
             preset.inputs(self.model),
-            asdict(get_budget(preset.budget)),
+            discovery.search_of(preset).inputs(),
         ]
 
     def command(self) -> str:
         return (
             f"symlib cell --law {self.law} --dim {self.dim} --model {self.model} "
-            f"--seed {self.seed} --preset {self.preset}"
+            f"--seed {self.seed} --preset {self.preset} --recipe {self.recipe}"
         )
 
     def check(self, engine: str = "auto") -> None:
-        discovery.check(self.law, self.dim, self.model, self.preset, self.seed, BODIES, engine)
+        discovery.check(
+            self.law, self.dim, self.model, self.preset, self.seed, BODIES, engine, self.recipe
+        )
 
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
         """The whole road, from the law to the verdict."""
         found = discovery.discover(
-            self.law, self.dim, self.model, get_preset(self.preset), self.seed,
+            self.law, self.dim, self.model, get_preset(self.preset, self.recipe), self.seed,
             engine=engine, bodies=BODIES, cache=cache, progress=progress,
         )  # fmt: skip
         return {key: value for key, value in found.record.items() if key != "provenance"}
@@ -91,9 +95,14 @@ class Cell(Study):
         return {**kept, **discovery.judge_again(record)}
 
 
+def cell(law: str, dim: int, model: str, seed: int, preset: str, recipe: str | None = None) -> Cell:
+    """A cell, by the preset's own recipe where none is named."""
+    return Cell(law, dim, model, seed, preset, recipe or get_preset(preset).recipe)
+
+
 def cell_of(record: dict) -> Cell:
     """The cell that a record is of."""
-    return Cell(*(record[key] for key in ("law", "dim", "model", "seed", "preset")))
+    return Cell(*(record[key] for key in ("law", "dim", "model", "seed", "preset", "recipe")))
 
 
 def default_folder(preset: str) -> Path:
@@ -111,12 +120,13 @@ def preset_of_grid(name: str) -> str:
     return SMOKE if name == "ci" else get_preset(name).name
 
 
-def wanted(table: str, preset: str) -> list[Cell]:
-    """The cells of a table: three seeds in two dimensions, one in three.
+def wanted(table: str, preset: str, recipe: str | None = None) -> list[Cell]:
+    """The cells of a table, three seeds of each, the first seed of all before the second.
 
     Args:
         table: 1, 3, 5 (the cells of table 1), or all.
         preset: laptop or paper; smoke, or ci which means it, is two rows and one seed.
+        recipe: reference, plain or fast; the preset's own if None.
 
     Raises:
         UnknownChoice: no such table or preset.
@@ -127,20 +137,20 @@ def wanted(table: str, preset: str) -> list[Cell]:
     rows = TABLES["3" if table == "all" else table]
     seeds = SEEDS
     if preset == SMOKE:
-        rows, seeds = {row: rows[row] for row in SMOKE_ROWS}, {2: 1}
+        rows, seeds = {row: rows[row] for row in SMOKE_ROWS}, 1
     return [
-        Cell(law, dim, model, seed, preset)
-        for seed in range(max(seeds.values()))
+        cell(law, dim, model, seed, preset, recipe)
+        for seed in range(seeds)
         for (law, dim), models in rows.items()
         for model in models
-        if seed < seeds[dim]
     ]
 
 
 def line(record: dict) -> str:
     """A record in one line."""
     name = f"{record['law']}-{record['dim']} {record['model']}"
-    told = told_in_a_line(record, f"{name} seed {record['seed']}, {record['preset']}")
+    how = f"{record['preset']}, {record['recipe']}"
+    told = told_in_a_line(record, f"{name} seed {record['seed']}, {how}")
     if "failed" in record:
         return told
     return f"{told}, law {'' if record['recovered'] else 'not '}recovered"

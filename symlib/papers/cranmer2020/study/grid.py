@@ -27,6 +27,7 @@ def run_grid(
     table: str,
     preset: str,
     *,
+    recipe: str | None = None,
     engine: str = "auto",
     out: Path | None = None,
     cache: Path | None = None,
@@ -40,6 +41,7 @@ def run_grid(
     Args:
         table: 1, 3, 5 or all.
         preset: laptop or paper; ci is two rows and few steps.
+        recipe: reference, plain or fast; the preset's own if None.
         engine: auto, operon or pysr.
         out, cache: folders for records, and for simulations and checkpoints.
         work: Snakemake's own folder.
@@ -58,12 +60,13 @@ def run_grid(
     import psutil  # Snakemake needs it as well
     import torch
 
-    cells = wanted(table, preset)
+    cells = wanted(table, preset, recipe)
     work = (work or ROOT / "_build" / "grid").resolve()
     out = (out or default_folder(preset_of_grid(preset))).resolve()
     config = {
         "table": table,
         "preset": preset,
+        "recipe": cells[0].recipe,
         "engine": engine,
         "out": out,
         "cache": (cache or ROOT / "_build" / "cache").resolve(),

@@ -8,7 +8,7 @@ the last two once more with the densest fifth held out. What is on record is lef
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from symlib import symbolic
@@ -64,7 +64,7 @@ class HaloRow(Study):
             return [halos, self.formula, self.seed, BOOTSTRAP[self.preset]]
         preset = NETWORK_PRESETS[self.preset]
         found = self.formula.startswith("best_found")
-        budget = asdict(get_budget(preset.budget)) if found else None
+        budget = get_budget(preset.budget).inputs() if found else None
         return [halos, self.formula, self.seed, preset.recipe.inputs(), preset.hidden, budget]
 
     def command(self) -> str:

@@ -11,7 +11,7 @@ examples, and the same budget for every search, and are judged on the same held-
   the same acceleration.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ class RawExperiment(Study):
             get_law(self.law).fingerprint(),
             [self.dim, self.bodies, self.seed, MATRIX_ROWS, recording.REFIT_EDGES],
             preset.inputs(MODEL),
-            asdict(get_budget(preset.budget)),
+            get_budget(preset.budget).inputs(),
         ]
 
     def command(self) -> str:
@@ -111,7 +111,7 @@ class RawExperiment(Study):
         return {
             "target": f"acceleration of body {BODY + 1} along {AXES[AXIS]}",
             "engine": raw.engine,
-            "budget": asdict(get_budget(preset.budget)),
+            "budget": get_budget(preset.budget).inputs(),
             "systems": preset.systems,
             "share_failed": data.trajectories.share_failed,
             "train_snapshots": len(states),
