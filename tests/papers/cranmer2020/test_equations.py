@@ -254,7 +254,7 @@ def test_every_number_is_a_record_s_and_goes_with_it(tmp_path):
             tmp_path, law="discontinuous", model="l1", recovered=False
         ),
         "| Charge-2, FlatHGN | `0.0019*q1*q2/r - 0.0112 - 0.00143*q1 - 0.00112*q1*q2` | yes "
-        "| `q1*q2/r` | yes | 0.9876 (acceleration) | laptop |": put_cell(
+        "| not yet run | – | `q1*q2/r` | 1 of 1 |": put_cell(
             tmp_path, law="charge", model="flathgn", recovered=False, pair_recovered=True,
             equation="q1*q2/r",
         ),
@@ -274,10 +274,20 @@ def test_shares_count_every_seed_and_failures_as_such(tmp_path):
     put_cell(tmp_path, seed=1, recovered=False)
     put_cell(tmp_path, seed=2, failed="NonFiniteLoss: at step 7")
     put_cell(tmp_path, law="spring", dim=3, model="kl")
+    put_cell(tmp_path, recipe="plain", recovered=False)
     text = page(tmp_path)
-    assert "| 1/r-2 | – | 1 of 3 | – | – | – |" in text
-    assert "| **all** | **–** | **1 of 3** | **–** | **1 of 1** | **–** |" in text
-    assert "| 1/r-2, Bottleneck, seed 2 | the run failed | no | – | – | laptop |" in text
+    assert "| 1/r-2 | `plain` | – | 0 of 1 | – | – | – | – |" in text
+    assert "| 1/r-2 | `fast` | – | 1 of 3 | – | – | – | – |" in text
+    whole = "| **all** | **`fast`** | **–** | **1 of 3** | **–** | **1 of 1** | **–** | **–** |"
+    assert whole in text and "`reference`" not in text
+    assert "| 1/r-2, Bottleneck, seed 2 | the run failed | no | – | – | laptop, fast |" in text
+
+
+def test_equations_stand_by_the_recipe_that_found_them(tmp_path):
+    put_cell(tmp_path, recipe="plain", recovered=False)
+    text = equations.table_4(equations.read_chapter(tmp_path), "r1")
+    plain, fast = text.split("**1/r-2 here, `fast`**")
+    assert "the law was not recovered" in plain and fast.strip().startswith(equations.NOT_YET)
 
 
 def test_old_records_are_marked_and_what_failed_hides_no_smaller_preset(tmp_path):

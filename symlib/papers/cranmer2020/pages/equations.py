@@ -8,7 +8,7 @@ import pandas as pd
 
 from symlib import symbolic
 from symlib.book.markdown import EMPTY, code, digits, front, table, yes_or_no
-from symlib.choices import FLATHGN, LAWS, MESSAGE_MODELS, MODELS
+from symlib.choices import FLATHGN, LAWS, MESSAGE_MODELS, MODELS, RECIPES
 from symlib.laws.variables import pair_names
 from symlib.papers.cranmer2020 import data
 from symlib.papers.cranmer2020.data import MODEL_NAMES, cell_name
@@ -18,6 +18,8 @@ from symlib.papers.cranmer2020.study.raw_regression import WAYS, RawExperiment
 from symlib.records.reading import RESULTS, read_records
 
 NOT_YET = "*Not yet run.*"
+# Whose equations stand beside the paper's: without what `fast` is told, and with it.
+BESIDE = ("plain", "fast")
 CHARGES = {("charge", dim, FLATHGN): (data.CHARGE_ENERGY, True) for dim in (2, 3)}
 EXAMPLES = {**data.EXAMPLES_C, **CHARGES}
 # What each way of predicting is.
@@ -52,9 +54,9 @@ class Chapter:
         """Figure 5's records by model; what was not run is missing."""
         return dict(zip(self.eights.model, self.eights.record, strict=True))
 
-    def first(self, law: str, dim: int, model: str) -> dict | None:
+    def first(self, law: str, dim: int, model: str, recipe: str = "fast") -> dict | None:
         """The record of a cell's first seed that has a front; None where there is none."""
-        records = runs.of_cell(self.cells, law, dim, model).record
+        records = runs.of_cell(self.cells, law, dim, model, recipe).record
         return next((one for one in records if "failed" not in one and one.get("front")), None)
 
 
@@ -86,16 +88,17 @@ def table_4(chapter: Chapter, law: str) -> str:
     Args:
         law: r2 or r1.
     """
-    ours, shown = chapter.first(law, 2, "bottleneck"), NOT_YET
-    if ours:
-        made = f"Preset `{ours['preset']}`, seed {ours['seed']}, engine `{ours.get('engine')}`"
-        verdict = "recovered" if ours["recovered"] else "not recovered"
-        shown = (
-            f"{front(ours['front'], ours.get('complexity'))}\n\n*{made}; the law was {verdict}.*"
-        )
+    cell, parts = cell_name(law, 2), []
+    for recipe in BESIDE:
+        ours, shown = chapter.first(law, 2, "bottleneck", recipe), NOT_YET
+        if ours:
+            made = f"Preset `{ours['preset']}`, seed {ours['seed']}, engine `{ours.get('engine')}`"
+            verdict = "recovered" if ours["recovered"] else "not recovered"
+            rows = front(ours["front"], ours.get("complexity"))
+            shown = f"{rows}\n\n*{made}; the law was {verdict}.*"
+        parts.append(f"**{cell} here, `{recipe}`**\n\n{shown}")
     theirs = front(paper_front(law), data.TABLE_4_SELECTED[law, 2], ".4g")
-    cell = cell_name(law, 2)
-    return f"**{cell} here**\n\n{shown}\n\n**{cell} in the paper**\n\n{theirs}"
+    return "\n\n".join([*parts, f"**{cell} in the paper**\n\n{theirs}"])
 
 
 def paper_front(law: str) -> list[dict]:
@@ -109,23 +112,24 @@ def examples(chapter: Chapter) -> str:
     """Appendix C's successes and failures, and what came out here in the same cells."""
     rows = []
     for (law, dim, model), (equation, theirs) in EXAMPLES.items():
-        group = runs.of_cell(chapter.cells, law, dim, model)
         verdict = bool(judged(law, dim, model))
         said = "" if verdict == theirs else f"; by our verdict {yes_or_no(verdict)}"
-        cell = f"{cell_name(law, dim)}, {MODEL_NAMES[model]}"
-        paper = [cell, code(equation), yes_or_no(theirs) + said]
-        first = next(group[~group.failed].itertuples(), None)
-        if first is None:
-            rows.append([*paper, "failed" if len(group) else "not yet run", *[EMPTY] * 3])
-            continue
+        row = [f"{cell_name(law, dim)}, {MODEL_NAMES[model]}", code(equation)]
+        row.append(yes_or_no(theirs) + said)
         # A FlatHGN is asked for two energies; the paper's example is of the pair's.
         asked = "pair_recovered" if model == FLATHGN else "recovered"
-        yes = sum(one.get(asked) is True for one in group.record)
-        share = f"{yes} of {len(group)} seeds" if len(group) > 1 else yes_or_no(yes)
-        made = first.preset + runs.dagger(*group.standing)
-        rows.append([*paper, code(first.equation), share, runs.fit(first), made])
-    ours = ("selected here (first seed)", "the law?", "R², kept 90%", "preset")
-    return table(["cell", "the paper's equation", "the law?", *ours], rows)
+        for recipe in BESIDE:
+            group = runs.of_cell(chapter.cells, law, dim, model, recipe)
+            first = next(group[~group.failed].itertuples(), None)
+            if first is None:
+                row += ["failed" if len(group) else "not yet run", EMPTY]
+                continue
+            yes = sum(one.get(asked) is True for one in group.record)
+            share = f"{yes} of {len(group)}" + runs.dagger(*group.standing)
+            row += [code(first.equation), share]
+        rows.append(row)
+    heads = [head for recipe in BESIDE for head in (f"`{recipe}`, first seed", "law, of seeds")]
+    return table(["cell", "the paper's equation", "the law?", *heads], rows)
 
 
 def judged(law: str, dim: int, model: str) -> symbolic.Verdict:
@@ -180,20 +184,24 @@ def raw_equations(record: dict | None) -> str:
 
 
 def shares(chapter: Chapter) -> str:
-    """By cell and model in how many of the seeds the law was recovered, and in total."""
+    """By cell, recipe and model in how many of the seeds the law was recovered, and in total."""
 
     def share(group: pd.DataFrame) -> str:
         return f"{group.recovered.eq(True).sum()} of {len(group)}" if len(group) else EMPTY
 
     rows = []
-    for law, dim in data.TABLE_3:
-        groups = [runs.of_cell(chapter.cells, law, dim, model) for model in MODELS]
-        rows.append(
-            [cell_name(law, dim), *(share(one) + runs.dagger(*one.standing) for one in groups)]
-        )
-    sums = (share(chapter.cells[chapter.cells.model == model]) for model in MODELS)
-    rows.append(["**all**", *(f"**{total}**" for total in sums)])
-    return table(["cell", *MODEL_NAMES.values()], rows)
+    for recipe in RECIPES:
+        mine = chapter.cells[chapter.cells.recipe == recipe]
+        if not len(mine):
+            continue
+        for law, dim in data.TABLE_3:
+            groups = [runs.of_cell(mine, law, dim, model) for model in MODELS]
+            cells = (share(one) + runs.dagger(*one.standing) for one in groups)
+            rows.append([cell_name(law, dim), f"`{recipe}`", *cells])
+        sums = (share(mine[mine.model == model]) for model in MODELS)
+        rows.append(["**all**", f"**`{recipe}`**", *(f"**{total}**" for total in sums)])
+    heads = ["cell", "recipe", *(MODEL_NAMES[model] for model in MODELS)]
+    return table(heads, rows) if rows else NOT_YET
 
 
 def eight(records: dict[str, dict]) -> str:

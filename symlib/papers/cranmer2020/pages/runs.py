@@ -1,8 +1,8 @@
 """Records as data frames: a row a run, and which of them count.
 
-Of each cell the largest preset on record counts, and there every seed; among those the ones of
-today's code, where there are any. A record that cannot be read is named and left out, one of
-another version of a stage is shown and marked, and a failed run is a seed without results.
+Of each cell and recipe the largest preset on record counts, and there every seed; among those the
+ones of today's code, where there are any. A record that cannot be read is named and left out, one
+of another version of a stage is shown and marked, and a failed run is a seed without results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,11 +23,12 @@ from symlib.records.study import FRESH, STALE, UNVERSIONED, Study
 
 OLD = "†"
 CELL = ["law", "dim", "model"]
+WALK = [*CELL, "recipe"]  # a cell by one recipe
 # What a row holds of its record as it is; the numbers among it are NaN where a record lacks them.
 NUMBERS = ("test_loss", "trivial_loss", "message_cost", "error_test")
-PLAIN = (*CELL, "seed", "preset", "formula", "trial", "steps", "recovered", "equation", *NUMBERS)
+SAID = (*WALK, "seed", "preset", "formula", "trial", "steps", "recovered", "equation", *NUMBERS)
 BEST = ("quantity", "r2", "r2_all")
-COLUMNS = ("file", "standing", "failed", "record", *PLAIN, *BEST)
+COLUMNS = ("file", "standing", "failed", "record", *SAID, *BEST)
 
 
 def frame(records: Mapping[str, dict], kind: type[Study] | None = None) -> pd.DataFrame:
@@ -39,7 +40,7 @@ def frame(records: Mapping[str, dict], kind: type[Study] | None = None) -> pd.Da
     """
     rows = [
         {
-            **{name: record.get(name) for name in PLAIN},
+            **{name: record.get(name) for name in SAID},
             **dict(zip(BEST, best_fit(record), strict=True)),
             "file": name,
             "standing": _standing(kind, record),
@@ -79,7 +80,7 @@ def _standing(kind: type[Study] | None, record: dict) -> str:
 
 
 def read_runs(folder: Path | None = None) -> tuple[pd.DataFrame, list[str]]:
-    """Every cell and every run of `symlib discover` of four bodies, one per preset and seed.
+    """Every cell and every run of `symlib discover` of four bodies, one per preset, recipe, seed.
 
     Args:
         folder: with cells/ and discover/ in it; book/results when None.
@@ -89,7 +90,7 @@ def read_runs(folder: Path | None = None) -> tuple[pd.DataFrame, list[str]]:
         each record that is damaged, foreign or in the wrong place.
     """
     folder = folder or RESULTS
-    cells, problems = read_records(folder, "cells/*/*.json", "discovery")
+    cells, problems = read_records(folder, "cells/*/*/*.json", "discovery")
     others, more = read_records(folder, "discover/*.json", "discovery")
     both, found = {**cells, **others}, {}
     # The later of two replaces the earlier: a finished cell before all others.
@@ -105,8 +106,8 @@ def read_runs(folder: Path | None = None) -> tuple[pd.DataFrame, list[str]]:
     return runs.assign(discovered=[cell in asked for cell in found]), problems + more
 
 
-def counting(runs: pd.DataFrame, by: Sequence[str] = CELL) -> pd.DataFrame:
-    """The runs that count of each cell, or of whatever else tells groups apart, by seed."""
+def counting(runs: pd.DataFrame, by: Sequence[str] = WALK) -> pd.DataFrame:
+    """The runs that count of each cell and recipe, or of what else tells groups apart, by seed."""
     kept = [runs.iloc[:0]]
     for _, group in runs.groupby(list(by)):
         # A preset at which all failed does not hide a smaller one's results.
@@ -117,9 +118,12 @@ def counting(runs: pd.DataFrame, by: Sequence[str] = CELL) -> pd.DataFrame:
     return pd.concat(kept).sort_values([*by, "seed"])
 
 
-def of_cell(runs: pd.DataFrame, law: str, dim: int, model: str) -> pd.DataFrame:
-    """Those of one cell."""
-    return runs[(runs.law == law) & (runs.dim == dim) & (runs.model == model)]
+def of_cell(
+    runs: pd.DataFrame, law: str, dim: int, model: str, recipe: str | None = None
+) -> pd.DataFrame:
+    """Those of one cell, by one recipe or by any."""
+    of = (runs.law == law) & (runs.dim == dim) & (runs.model == model)
+    return runs[of & (runs.recipe == recipe)] if recipe else runs[of]
 
 
 def fit(run) -> str:
@@ -141,8 +145,9 @@ def runs_table(runs: pd.DataFrame) -> str:
             loss = f"{digits(run.test_loss, 3)} ({digits(run.trivial_loss, 3)})"
             said = [code(run.equation), yes_or_no(run.recovered), fit(run), loss]
         who = f"{cell_name(run.law, run.dim)}, {MODEL_NAMES[run.model]}, seed {run.seed}"
-        rows.append([who, *said, run.preset + dagger(run.standing)])
-    heads = ["run", "equation", "the law?", "R², kept 90%", "loss (trivial)", "preset"]
+        how = f"{run.preset}, {run.recipe}" + dagger(run.standing)
+        rows.append([who, *said, how])
+    heads = ["run", "equation", "the law?", "R², kept 90%", "loss (trivial)", "preset, recipe"]
     return table(heads, rows) if rows else "*No run is on record yet.*"
 
 
