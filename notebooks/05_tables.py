@@ -77,8 +77,9 @@ Markdown(scoreboard.totals(board))
 Markdown(scoreboard.made(board))
 
 # %% [markdown]
-# *What is behind the numbers of the message models. Records are made one after the other, a first
-# seed of everything before a second; what is not there yet is a dot in the tables below.*
+# *What is behind the numbers of the message models; times are medians. Records are made one after
+# the other, a first seed of everything before a second; what is not there yet is a dot in the
+# tables below.*
 #
 # ## What did not reproduce
 #
@@ -148,10 +149,10 @@ Markdown(comparison.against_paper(board, "1"))
 # %% [markdown]
 # **The standard model is the control.** The paper's argument rests on it: without a bottleneck or
 # a penalty nothing asks messages to be forces, and they are none. `fast` says little about that.
-# It is told enough (above all that $\phi^e$ must not know the receiver) for the messages even of a
-# standard model to come close to forces, so its high values in those rows are what the added bias
-# does, and no evidence against the paper. `reference` and `plain` are told nothing, and theirs are
-# the rows to look at.
+# It is told so much that the messages even of a standard model come close to forces: its high
+# values in those rows are what the added bias does, and no evidence against the paper. `reference`
+# and `plain` are told nothing, and theirs are the columns to look at. {doc}`07_training` takes the
+# priors away one by one.
 #
 # ### The same beside two other reproductions
 #

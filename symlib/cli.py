@@ -356,7 +356,7 @@ def bench_steps(
     retry: Retry = False,
     quiet: Quiet = False,
 ):
-    """How far the loss falls with more and with more exact steps."""
+    """How far the loss falls with fewer and with more steps."""
     from symlib.papers.cranmer2020.study.trials import steps_trials
 
     _trials(steps_trials(preset, range(seeds)), "steps", out, cache, retry, quiet)

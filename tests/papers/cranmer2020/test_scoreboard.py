@@ -56,8 +56,8 @@ def test_ours_is_mean_and_spread_over_seeds_of_the_better_quantity(tmp_path):
     assert laws == ["Spring-2", "L1", "yes", "·", "● 2 of 3", "·"]
     totals = scoreboard.totals(board)
     # Cells; reproduced, better, not reproduced, broke down, not yet run, no mark.
-    assert "| Table 1: messages and forces | `plain` | 32 | 0 | 0 | 1 | 0 | 31 | 0 |" in totals
-    assert "| Table 1: messages and forces | `reference` | 32 | 0 | 0 | 0 | 0 | 32 | 0 |" in totals
+    assert "| Table 1: messages and forces | plain | 32 | 0 | 0 | 1 | 0 | 31 | 0 |" in totals
+    assert "| Table 1: messages and forces | reference | 32 | 0 | 0 | 0 | 0 | 32 | 0 |" in totals
     assert row(comparison.by_model(board, "1"), "L1") == ["L1", "8 ·", "1 ▼ 7 ·"]
     # A number goes with its record.
     files[0].unlink()
@@ -120,8 +120,8 @@ def test_the_table_of_what_was_made_tells_steps_and_times(tmp_path):
     for seed in range(3):
         put(tmp_path, seed=seed, recipe="plain", steps=40000, stages={"training": 100.0 + seed})
     put(tmp_path, law="r1", recipe="plain", steps=40000, key=None)
-    made = row(scoreboard.made(read_board(tmp_path)), "`plain`")
-    assert made[1:] == ["`laptop`", "40,000", "2", "1 to 3", "101", "1 of 4"]
+    made = row(scoreboard.made(read_board(tmp_path)), "plain")
+    assert made[1:] == ["laptop", "40,000", "2", "1 to 3", "101", "1 of 4"]
 
 
 def test_records_of_other_code_are_shown_marked_until_there_are_new_ones(tmp_path):

@@ -99,20 +99,54 @@ def test_the_page_shows_means_over_seeds_and_the_paper_s_r2(tmp_path):
     now = Trial("charge", 2, "l1", "fast", 0).facts()
     write_record(tmp_path / "trials" / "a0.json", made("fast", 0, 0.90, message_cost=1.5, **now))
     write_record(tmp_path / "trials" / "a1.json", made("fast", 1, 0.94, message_cost=1.5, **now))
-    write_record(tmp_path / "trials" / "b.json", made("reference", 0, 0.004))
+    write_record(tmp_path / "trials" / "b.json", made("plain", 0, 0.004))
+    write_record(tmp_path / "trials" / "c.json", made("even", 0, 0.003, test_loss=4.0))
     runs, problems = training.on_record("trials", tmp_path)
-    text = training.all_trials(runs)
+    text = training.trial_tables(runs, training.PRIORS)
     assert not problems and "the paper's R² is 0.004" in text
-    # R², components that speak, loss, with its penalty, seeds; the second seed is of another key.
-    ours = ["0.9200 ± 0.0283", "2", "0.40", "0.70", "2"]
+    # Loss, with its penalty, R², components that speak, seeds; the second seed is of another key.
+    ours = ["0.40", "0.70", "0.9200 ± 0.0283", "2", "2"]
     assert row(text, f"{TRIALS['fast'][0]}\u00a0†")[1:] == ours
-    assert row(text, f"{TRIALS['reference'][0]}\u00a0†")[1:] == ["0.0040", "2", "0.40", "–", "1"]
-    figure, words = training.trial_figure(runs)
-    assert "0.920" in words and "0.004" in words
+    assert row(text, f"{TRIALS['plain'][0]}\u00a0†")[1:] == ["0.40", "–", "0.0040", "2", "1"]
+    figure, words = training.trial_figure(runs, training.PRIORS, "r2")
+    assert "with more inductive bias 0.080" in words and "faster 1.0" in words
     assert sum(len(axes.lines) for axes in figure.axes) == 3
+    # What is training and what is prior are told apart.
+    assert TRIALS["even"][0] not in text and TRIALS["even"][0] not in words
+    text = training.trial_tables(runs, training.TRAINING)
+    assert row(text, f"{TRIALS['even'][0]}\u00a0†")[1] == "0.80" and TRIALS["fast"][0] not in text
+    _, words = training.trial_figure(runs, training.TRAINING, "loss")
+    assert "faster 0.40, plain, all snapshots drawn alike 0.80" in words
     # A seed of today's recipe has no mark, and without a penalty there is no column for one.
-    text = training.all_trials(runs[:1].assign(message_cost=0.0))
-    assert "†" not in text and "penalty" not in text
+    text = training.trial_tables(runs[runs.file == "trials/a0.json"], training.PRIORS)
+    assert "†" not in text
+    text = training.trial_tables(runs.assign(message_cost=0.0), training.PRIORS)
+    assert "penalty" not in text
+
+
+def test_a_page_without_trials_says_so(tmp_path):
+    runs, problems = training.on_record("trials", tmp_path)
+    assert not problems and training.trial_tables(runs, training.PRIORS) == training.NONE
+    assert training.steps_table(runs) == training.NONE
+
+
+def test_what_is_training_and_what_is_prior_is_told_apart():
+    """From reference to plain only how the objective is walked down, from plain only the rest."""
+    walking = {
+        "steps", "learning_rate", "first_rate", "last_rate", "warmup", "decay_from", "beta2",
+        "encounters", "precision", "compiled", "float32_from", "name",
+    }  # fmt: skip
+    for names, far in ((training.TRAINING, "plain"), (training.PRIORS, "fast")):
+        for name in names[2:]:
+            assert TRIALS[name][1] == far
+            model = TRIALS[name][3][0]
+            whole = get_preset("ci", far).recipe_for(model).to_dict()
+            part = Trial("spring", 2, model, name, 0).recipe().to_dict()
+            changed = {field for field in whole if whole[field] != part[field]}
+            assert (changed <= walking) == (far == "plain")
+    assert set(training.TRAINING + training.PRIORS) == {
+        name for name, (*_, models) in TRIALS.items() if models
+    }
 
 
 @pytest.mark.parametrize("model", ["bottleneck", "l1", "kl"])
@@ -132,20 +166,26 @@ def test_silent_messages_cost_nothing_and_others_what_the_penalty_says(model):
         assert message_cost(network, states) == pytest.approx(9.0)
 
 
-def test_the_recipe_table_has_every_number_of_every_model():
+def test_the_recipe_table_has_every_number_of_every_recipe_and_model():
     preset = get_preset("laptop")
     text = training.recipe_table(preset)
     for name in preset.recipe_for("l1").to_dict():
         assert (f"`{name}`" in text) == (name != "name")
-    assert row(text, "`alpha_start`")[1:] == ["1", "1", "100", "0.001", "1", "1"]
-    assert row(text, "`alpha_rise`")[1:] == ["0", "0", "0.2", "0", "0", "0"]
+    heads = [part.strip() for part in text.splitlines()[0].strip("|").split("|")]
+    alphas = dict(zip(heads, row(text, "`alpha_start`"), strict=True))
+    assert alphas["fast: L1"] == "100" and alphas["fast: KL"] == "0.001"
+    assert alphas["plain: Standard, Bottleneck, L1, KL"] == "1"
+    steps = dict(zip(heads, row(text, "`steps`"), strict=True))
+    assert steps["reference: FlatHGN"] == "20000"
     changed = replace(preset, changes={"batch": 77})
     assert "77" in training.recipe_table(changed)
 
 
 def test_fewer_and_more_steps_change_nothing_but_steps():
     whole = list(steps_trials("laptop"))
-    assert len(whole) == len(set(whole)) and not set(whole) & set(trials("laptop"))
+    assert len(whole) == len(set(whole)) and not set(whole) & set(trials())
+    assert all("bench steps --preset laptop" in trial.command() for trial in whole)
+    assert all("bench recipe --preset ci" in trial.command() for trial in trials())
     shipped = get_preset("laptop").recipe_for("bottleneck").to_dict()
     for trial in whole:
         assert {**trial.recipe().to_dict(), "steps": shipped["steps"]} == shipped
@@ -158,25 +198,26 @@ def test_fewer_and_more_steps_change_nothing_but_steps():
 def test_losses_stand_beside_the_papers_in_the_order_of_steps(tmp_path):
     now = Trial("spring", 2, "bottleneck", "fast", 0, "laptop").facts()
     common = {"law": "spring", "model": "bottleneck", "preset": "laptop"}
-    for name, steps, loss, exact, facts in (
-        ("four-times-steps", 160_000, 0.0321, 1.0, {}),
-        ("fast", 40_000, 0.0654, 1.0, now),
-        ("float32-late", 40_000, 0.0512, 2 / 3, {}),
+    for name, seed, steps, loss, facts in (
+        ("four-times-steps", 0, 160_000, 0.0321, {}),
+        ("fast", 0, 40_000, 0.0654, now),
+        ("fast", 1, 40_000, 0.0754, {}),
     ):
-        about = {"steps": steps, "test_loss": loss, "recipe": {"float32_from": exact}}
-        one = made(name, 0, 0.99, **{**common, **about, **facts})
-        write_record(tmp_path / "steps" / f"{name}.json", one)
+        about = {"steps": steps, "test_loss": loss}
+        one = made(name, seed, 0.99, **{**common, **about, **facts})
+        write_record(tmp_path / "steps" / f"{name}-{seed}.json", one)
     runs, _ = training.on_record("steps", tmp_path)
     theirs = TABLE_3["spring", 2]["bottleneck"]
     first, second, third = training.steps_table(runs).splitlines()[2:]
-    assert f"| 40,000 | same | 0.0654 | {theirs} | 0.9900 | 0 |" in first
-    assert f"| 40,000 | float32 | 0.0512\u00a0† | {theirs} |" in second
-    assert f"| 160,000 | same | 0.0321\u00a0† | {theirs} |" in third
+    assert f"| 40,000 | 0.0654 | {theirs} | 0.9900 | 0 |" in first
+    assert f"| 40,000 | 0.0754\u00a0† | {theirs} | 0.9900 | 1 |" in second
+    assert f"| 160,000 | 0.0321\u00a0† | {theirs} |" in third
     figure, words = training.steps_figure(runs)
-    ours, exact, paper = figure.axes[0].lines
-    assert list(exact.get_ydata()) == [0.0512]
-    assert list(ours.get_xdata()) == [40_000, 160_000] and list(paper.get_ydata()) == [theirs] * 2
-    assert "0.0654 at 40,000, 0.0512 at 40,000 float32, 0.0321 at 160,000" in words
+    mean, ours, paper = figure.axes[0].lines
+    assert list(mean.get_xdata()) == [40_000, 160_000]
+    assert list(ours.get_ydata()) == [0.0654, 0.0754, 0.0321]
+    assert list(paper.get_ydata()) == [theirs] * 2
+    assert "0.0704 at 40,000, 0.0321 at 160,000, paper 0.046" in words
 
 
 @pytest.mark.parametrize("kind", ["recipe", "steps"])

@@ -240,9 +240,10 @@ def totals(board: Board) -> str:
     for name, title in TITLES.items():
         for recipe in COMPARED:
             counts = (board.count(name, recipe, mark) for mark in MARKS)
-            rows.append([title, f"`{recipe}`", len(board.table(name, recipe)), *counts])
-    heads = [f"{SIGNS[mark]} {mark}" for mark in MARKS]
-    return f"{table(['against the paper', 'recipe', 'cells', *heads], rows)}\n\n{fast_line(board)}"
+            rows.append([title, recipe, len(board.table(name, recipe)), *counts])
+    signs = ", ".join(f"{sign} {mark}" for mark, sign in SIGNS.items())
+    counted = table(["against the paper", "recipe", "cells", *SIGNS.values()], rows)
+    return f"{counted}\n\n*{signs}.*\n\n{fast_line(board)}"
 
 
 def fast_line(board: Board) -> str:
@@ -271,12 +272,12 @@ def made(board: Board) -> str:
             median = np.median([one for one in spent if one] or [math.nan])
             rows.append(
                 [
-                    f"`{recipe}`", f"`{preset}`", f"{steps:,.0f}", len(seeds),
+                    recipe, preset, f"{steps:,.0f}", len(seeds),
                     f"{few}" if few == many else f"{few} to {many}", digits(median, 3),
                     f"{(runs.standing != FRESH).sum()} of {len(runs)}",
                 ]
             )  # fmt: skip
-    heads = ("preset", "steps", "cells", "seeds each", "seconds to train (median)", "old records")
+    heads = ("preset", "steps", "cells", "seeds", "seconds to train", "of an old version")
     return table(["recipe", *heads], rows) if rows else "*No cell is on record yet.*"
 
 

@@ -1,4 +1,8 @@
-"""The chapter on training: what the recipe's parts are worth, and how far the loss falls."""
+"""The chapter on training: what each part of it is worth, and how far the loss falls.
+
+From `reference` to `plain` it is training that changes, and what counts is the loss; from `plain`
+to `fast` it is what the network is told, and what counts is the messages.
+"""
 
 from pathlib import Path
 
@@ -7,16 +11,22 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from symlib.book.figures import BLUE, GREEN, GREY, ORANGE, grid, styled
-from symlib.book.markdown import EMPTY, digits, measured, table
+from symlib.book.figures import BLUE, GREY, ORANGE, grid, styled
+from symlib.book.markdown import digits, measured, table
+from symlib.choices import RECIPES
 from symlib.papers.cranmer2020.data import MODEL_NAMES, TABLE_1, TABLE_3, cell_name
 from symlib.papers.cranmer2020.pages.runs import CELL, dagger, frame
 from symlib.papers.cranmer2020.study.trials import COMPONENTS, TRIALS, Trial
 from symlib.records.reading import RESULTS, read_records
-from symlib.training.presets import Preset
+from symlib.training.presets import Preset, get_preset
 
 FEW = 0.1  # a component speaks when its standard deviation is this share of the largest
 NONE = "*No trial is on record yet.*"
+# Both ends of each way, and the changes to the recipe at its far end.
+TRAINING, PRIORS = (
+    (near, *(name for name, (_, of, _, models) in TRIALS.items() if of == far and models))
+    for near, far in (("reference", "plain"), ("plain", "fast"))
+)
 
 
 def on_record(kind: str, folder: Path | None = None) -> tuple[pd.DataFrame, list[str]]:
@@ -35,8 +45,7 @@ def on_record(kind: str, folder: Path | None = None) -> tuple[pd.DataFrame, list
             problems.append(f"record {name}: {flaw}")
             del records[name]
     runs = frame(records, Trial)
-    late = [one["training"].get("float32_from", 1.0) < 1 for one in runs.record]
-    runs = runs.assign(order=runs.trial.map([*TRIALS].index), late=late)
+    runs = runs.assign(order=runs.trial.map([*TRIALS].index))
     return runs.sort_values([*CELL, "steps", "order", "seed"]), problems
 
 
@@ -46,7 +55,7 @@ def heard(record: dict) -> int:
 
 
 def trial_table(group: pd.DataFrame) -> str:
-    """One setting: R², components that speak, test loss, for the recipe and each change.
+    """One setting: test loss, R², components that speak, by recipe and change.
 
     Where messages have a penalty, also the loss with it; silent messages would have 1.
     """
@@ -60,21 +69,26 @@ def trial_table(group: pd.DataFrame) -> str:
         rows.append(
             [
                 TRIALS[name][0] + dagger(*runs.standing),
+                *(digits(loss, 2) for loss in losses[: 1 + priced]),
                 measured(runs.r2, 4),
                 " to ".join(dict.fromkeys([counts[0], counts[-1]])),
-                *(digits(loss, 2) for loss in losses[: 1 + priced]),
                 len(runs),
             ]
         )
     penalty = ["(loss + penalty) / trivial"] if priced else []
-    heads = ["recipe", "R²", "components that speak", "loss / trivial", *penalty, "seeds"]
+    heads = ["recipe", "loss / trivial", *penalty, "R²", "components that speak", "seeds"]
     return table(heads, rows)
 
 
-def all_trials(runs: pd.DataFrame) -> str:
-    """A table for each setting, the paper's R² in its title."""
+def trial_tables(runs: pd.DataFrame, names: tuple[str, ...]) -> str:
+    """A table for each setting, the paper's R² in its title.
+
+    Args:
+        runs: from `on_record`.
+        names: the trials that are shown, `TRAINING` or `PRIORS`.
+    """
     parts = []
-    for (law, dim, model), group in runs.groupby(CELL):
+    for (law, dim, model), group in runs[runs.trial.isin(names)].groupby(CELL):
         one, theirs = next(group.itertuples()), TABLE_1[law, dim][model]
         parts.append(
             f"**{cell_name(law, dim)}, {MODEL_NAMES[model]}** (preset `{one.preset}`, "
@@ -85,10 +99,21 @@ def all_trials(runs: pd.DataFrame) -> str:
 
 
 @styled
-def trial_figure(runs: pd.DataFrame) -> tuple[Figure, str]:
-    """1 − R² of every trial, a dot a seed, one panel a setting; further left is better."""
+def trial_figure(runs: pd.DataFrame, names: tuple[str, ...], what: str) -> tuple[Figure, str]:
+    """Every trial as a dot a seed, one panel a setting; further left is less.
+
+    Args:
+        runs: from `on_record`, at least one of these names.
+        names: the trials that are shown, `TRAINING` or `PRIORS`.
+        what: "loss", as a share of the trivial predictor's, or "r2", as 1 − R².
+    """
+    runs = runs[runs.trial.isin(names)]
+    runs = runs.assign(
+        shown=runs.test_loss / runs.trivial_loss if what == "loss" else 1 - runs.r2
+    )
+    label = {"loss": "test loss / trivial loss", "r2": "1 − R²"}[what]
     groups = list(runs.groupby(CELL))
-    names = [name for name in TRIALS if name in set(runs.trial)]
+    names = tuple(name for name in TRIALS if name in set(runs.trial))
     rows = max(1, -(-len(groups) // 2))
     height = 0.9 + rows * (0.9 + 0.22 * len(names))
     figure, panels = grid(rows, 2, 7.4, height, sharey=True, sharex=True)
@@ -97,22 +122,21 @@ def trial_figure(runs: pd.DataFrame) -> tuple[Figure, str]:
     said = []
     for panel, ((law, dim, model), group) in zip(panels, groups, strict=False):
         for run in group.itertuples():
-            colour, marker = (BLUE, "o") if run.trial == "fast" else (ORANGE, "s")
+            colour, marker = (BLUE, "o") if run.trial in RECIPES else (ORANGE, "s")
             at = names.index(run.trial)
-            panel.plot(1 - run.r2, at, marker, color=colour, ms=5, alpha=0.85)
+            panel.plot(run.shown, at, marker, color=colour, ms=5, alpha=0.85)
         title = f"{cell_name(law, dim)}, {MODEL_NAMES[model]}"
         panel.set(title=title, xscale="log", ylim=(len(names) - 0.5, -0.5))
         panel.set_yticks(range(len(names)), [TRIALS[name][0] for name in names])
-        panel.set_xlabel("1 − R²  (less is better)")
+        panel.set_xlabel(label)
         panel.grid(axis="x", color=GREY, alpha=0.3, lw=0.5)
         panel.label_outer()
-        means = group.groupby("trial").r2.mean()
-        shipped = f"as it is {means['fast']:.3f}, " if "fast" in means else ""
-        said.append(f"{title}: {shipped}worst {TRIALS[means.idxmin()][0]} {means.min():.3f}")
+        means = group.groupby("trial", sort=False).shown.mean()
+        each = (f"{TRIALS[name][0]} {digits(mean, 2)}" for name, mean in means.items())
+        said.append(f"{title}: {', '.join(each)}")
     return figure, (
-        "Dots on logarithmic axes, one panel for each law and model, one row for each change to "
-        "the recipe: one minus R squared. R squared is: "
-        f"{'; '.join(said) or 'no trial is on record'}."
+        "Dots on logarithmic axes, one panel for each law and model, one row for each recipe or "
+        f"change to it: {label}. {'; '.join(said) or 'No trial is on record'}."
     )
 
 
@@ -122,10 +146,9 @@ def steps_table(runs: pd.DataFrame) -> str:
     for run in runs.itertuples():
         loss = digits(run.test_loss, 3) + dagger(run.standing)
         theirs = digits(TABLE_3[run.law, run.dim][run.model], 2)
-        digital = "float32" if run.late else "same"
-        who = [cell_name(run.law, run.dim), MODEL_NAMES[run.model], f"{run.steps:,}", digital]
+        who = [cell_name(run.law, run.dim), MODEL_NAMES[run.model], f"{run.steps:,}"]
         rows.append([*who, loss, theirs, f"{run.r2:.4f}", run.seed])
-    heads = ["cell", "model", "steps", "last third", "loss", "paper's loss", "R²", "seed"]
+    heads = ["cell", "model", "steps", "loss", "paper's loss", "R²", "seed"]
     return table(heads, rows) if rows else NONE
 
 
@@ -137,28 +160,24 @@ def steps_figure(runs: pd.DataFrame) -> tuple[Figure, str]:
     said = []
     for panel, ((law, dim, model), group) in zip(panels, groups, strict=False):
         name, theirs = f"{cell_name(law, dim)}, {MODEL_NAMES[model]}", TABLE_3[law, dim][model]
-        for late, shown in group.groupby("late"):
-            label = "ours, the last third in float32" if late else "ours, the recipe"
-            colour, line = (GREEN, "s:") if late else (BLUE, "o-")
-            panel.loglog(shown.steps, shown.test_loss, line, color=colour, label=label)
+        means = group.groupby("steps").test_loss.mean()
+        panel.loglog(means.index, means, "-", color=BLUE, lw=1)
+        panel.loglog(group.steps, group.test_loss, "o", color=BLUE, label="ours, `fast`")
         panel.axhline(theirs, color=ORANGE, ls="--", lw=1.8, label="the paper's, Table 3")
         panel.set(title=name, xlabel="training steps")
         panel.set_xlim(group.steps.min() / 1.6, group.steps.max() * 1.6)
         panel.set_ylim(min(group.test_loss.min(), theirs) / 1.4, group.test_loss.max() * 1.4)
-        panel.set_xticks(group.steps.unique(), [f"{steps:,}" for steps in group.steps.unique()])
+        panel.set_xticks(means.index, [f"{steps:,}" for steps in means.index])
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter("{x:g}")
         panel.minorticks_off()
         panel.grid(axis="y", color=GREY, alpha=0.3, lw=0.5)
-        ours = ", ".join(
-            f"{digits(one.test_loss, 3)} at {one.steps:,}{' float32' * one.late}"
-            for one in group.itertuples()
-        )
+        ours = ", ".join(f"{digits(loss, 3)} at {steps:,}" for steps, loss in means.items())
         said.append(f"{name}: {ours}, paper {digits(theirs, 2)}")
     panels[0].set_ylabel("test loss (dimensionless)")
     if groups:
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure, (
         "Test loss against the number of training steps on logarithmic axes, one panel a law, the "
         f"paper's loss as a dashed line. {'; '.join(said) or 'No trial is on record'}."
@@ -166,9 +185,21 @@ def steps_figure(runs: pd.DataFrame) -> tuple[Figure, str]:
 
 
 def recipe_table(preset: Preset) -> str:
-    """What the recipe of each model is at a preset, in numbers."""
-    recipes = {model: preset.recipe_for(model).to_dict() for model in MODEL_NAMES}
-    rows = pd.DataFrame(recipes, dtype=object).drop("name").fillna(EMPTY)
-    plain = rows.map(lambda value: f"{value:g}" if isinstance(value, float) else str(value))
-    cells = ([f"`{name}`", *values] for name, *values in plain.itertuples())
-    return table([f"preset `{preset.name}`", *MODEL_NAMES.values()], cells)
+    """The three recipes at a preset, in numbers; models that are trained alike share a column."""
+    columns: dict[tuple, list[str]] = {}
+    for recipe in RECIPES:
+        for model, title in MODEL_NAMES.items():
+            numbers = get_preset(preset, recipe).recipe_for(model).to_dict()
+            columns.setdefault((recipe, *numbers.items()), []).append(title)
+    heads = [f"{recipe}: {', '.join(titles)}" for (recipe, *_), titles in columns.items()]
+    rows = []
+    for name in dict(next(iter(columns))[1:]):
+        if name == "name":
+            continue
+        values = (dict(numbers)[name] for _, *numbers in columns)
+        rows.append([f"`{name}`", *(_plain(value) for value in values)])
+    return table([f"preset `{preset.name}`", *heads], rows)
+
+
+def _plain(value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

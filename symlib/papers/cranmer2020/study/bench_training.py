@@ -34,7 +34,7 @@ from symlib.training.train import train
 GOAL = 0.99  # kept-90% R² of the better of force and acceleration
 PLAIN_STEPS = 30_000  # of the plain contestant's one-cycle schedule
 LOOK_EVERY = {"plain": 500, "symlib": 100}
-NAMES = {"plain": "plain, `reference` recipe", "symlib": "symlib, `fast` recipe"}
+NAMES = {"plain": "PyTorch Geometric, `reference`", "symlib": "symlib, `fast`"}
 
 
 def plain_loop(network, states, accelerations, recipe, watch, watch_every: int) -> None:

@@ -125,7 +125,9 @@ class Trial(Study):
 
     def command(self) -> str:
         """What runs it anew in a checkout, with the trials beside it."""
-        kind = "steps" if (self.law, self.dim, self.model) in STEPS_SETTINGS else "recipe"
+        # `fast` itself is among both, at the presets that each has by default.
+        of_steps = self.trial in STEPS and self.preset != "ci"
+        kind = "steps" if of_steps else "recipe"
         return f"symlib bench {kind} --preset {self.preset} --seeds {self.seed + 1}"
 
     def check(self, engine: str = "auto") -> None:
