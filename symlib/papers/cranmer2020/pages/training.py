@@ -108,9 +108,7 @@ def trial_figure(runs: pd.DataFrame, names: tuple[str, ...], what: str) -> tuple
         what: "loss", as a share of the trivial predictor's, or "r2", as 1 − R².
     """
     runs = runs[runs.trial.isin(names)]
-    runs = runs.assign(
-        shown=runs.test_loss / runs.trivial_loss if what == "loss" else 1 - runs.r2
-    )
+    runs = runs.assign(shown=runs.test_loss / runs.trivial_loss if what == "loss" else 1 - runs.r2)
     label = {"loss": "test loss / trivial loss", "r2": "1 − R²"}[what]
     groups = list(runs.groupby(CELL))
     names = tuple(name for name in TRIALS if name in set(runs.trial))
