@@ -163,6 +163,7 @@ def raw(
 
 @app.command()
 def eight(
+    law: Law = "spring",
     model: AnyModel = None,
     preset: GridPreset = "laptop",
     seed: Seed = 0,
@@ -171,12 +172,12 @@ def eight(
     retry: Retry = False,
     quiet: Quiet = False,
 ):
-    """Figure 5: the spring with eight bodies."""
+    """Figure 5: a law with eight bodies."""
     from symlib.papers.cranmer2020.study import cells, eight_bodies
 
     folder = out or cells.default_folder(preset).parent
     for one in (model,) if model else choices.MESSAGE_MODELS:
-        study = eight_bodies.EightBodies(one, preset, seed)
+        study = eight_bodies.EightBodies(one, preset, seed, law)
         _study(study, folder, eight_bodies.line, "auto", cache, retry, quiet)
 
 
