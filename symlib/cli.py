@@ -163,6 +163,7 @@ def raw(
 
 @app.command()
 def eight(
+    law: Law = "spring",
     model: AnyModel = None,
     preset: GridPreset = "laptop",
     seed: Seed = 0,
@@ -171,12 +172,12 @@ def eight(
     retry: Retry = False,
     quiet: Quiet = False,
 ):
-    """Figure 5: the spring with eight bodies."""
+    """Figure 5: a law with eight bodies."""
     from symlib.papers.cranmer2020.study import cells, eight_bodies
 
     folder = out or cells.default_folder(preset).parent
     for one in (model,) if model else choices.MESSAGE_MODELS:
-        study = eight_bodies.EightBodies(one, preset, seed)
+        study = eight_bodies.EightBodies(one, preset, seed, law)
         _study(study, folder, eight_bodies.line, "auto", cache, retry, quiet)
 
 
@@ -342,9 +343,9 @@ def bench_recipe(
     quiet: Quiet = False,
 ):
     """What each part of the training recipe is worth."""
-    from symlib.papers.cranmer2020.study.trials import trials
+    from symlib.papers.cranmer2020.study.trials import line, trials
 
-    _trials(trials(preset, range(seeds)), "trials", out, cache, retry, quiet)
+    _trials(trials(preset, range(seeds)), "trials", out, cache, retry, quiet, line)
 
 
 @bench.command("steps")
@@ -357,14 +358,29 @@ def bench_steps(
     quiet: Quiet = False,
 ):
     """How far the loss falls with fewer and with more steps."""
-    from symlib.papers.cranmer2020.study.trials import steps_trials
+    from symlib.papers.cranmer2020.study.trials import line, steps_trials
 
-    _trials(steps_trials(preset, range(seeds)), "steps", out, cache, retry, quiet)
+    _trials(steps_trials(preset, range(seeds)), "steps", out, cache, retry, quiet, line)
 
 
-def _trials(trials, name: str, out, cache, retry: bool, quiet: bool) -> None:
+@bench.command("search")
+def bench_search(
+    preset: GridPreset = "laptop",
+    seeds: Seeds = 1,
+    out: Folder = None,
+    cache: Cache = None,
+    retry: Retry = False,
+    quiet: Quiet = False,
+):
+    """What each aid of the symbolic search is worth."""
+    from symlib.papers.cranmer2020.study import search_aids
+
+    waiting = search_aids.search_trials(preset, range(seeds))
+    _trials(waiting, "search_aids", out, cache, retry, quiet, search_aids.line)
+
+
+def _trials(trials, name: str, out, cache, retry: bool, quiet: bool, line) -> None:
     """Run trials, their records going to book/results/`name` unless told otherwise."""
-    from symlib.papers.cranmer2020.study.trials import line
     from symlib.records.reading import RESULTS
 
     waiting = list(trials)

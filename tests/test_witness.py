@@ -64,10 +64,19 @@ def simulated(law: str, dim: int) -> dict:
     }
 
 
+# Every model by the default recipe, and what else each of the others does.
+WALKS = (
+    *((model, "fast") for model in MODELS),
+    ("bottleneck", "plain"),
+    ("flathgn", "plain"),
+    ("l1", "reference"),
+)
+
+
 @cache
-def walk(model: str) -> dict:
+def walk(model: str, recipe: str) -> dict:
     """What one model gives at smoke scale, stage by stage."""
-    preset, law = get_preset("smoke"), get_law("spring")
+    preset, law = get_preset("smoke", recipe), get_law("spring")
     # Few steps, or the last digits of another processor's sums grow to the first; but each part of
     # a recipe has its turn in them.
     recipe = replace(preset.recipe_for(model), steps=STEPS, precision="float32")
@@ -127,9 +136,9 @@ def measured() -> dict:
     """Everything, by stage and by what was measured."""
     found: dict[str, dict] = {stage: {} for stage in HISTORY}
     found["simulate"] = {f"{law}-{dim}": simulated(law, dim) for law in LAWS for dim in (2, 3)}
-    for model in MODELS:
-        for stage, values in walk(model).items():
-            found[stage][model] = values
+    for model, recipe in WALKS:
+        for stage, values in walk(model, recipe).items():
+            found[stage][f"{model}, {recipe}"] = values
     found["regress"]["product"] = searched()
     found["judge"] = {
         law: {equation: bool(symbolic.recovered(equation, law, 2)) for equation in equations}

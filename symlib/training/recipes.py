@@ -157,20 +157,21 @@ REFERENCE = Recipe("reference", steps=100_000, precision="float32", compiled=Fal
 PLAIN = Recipe(
     "plain",
     steps=10_000,
-    learning_rate=2e-3,
+    learning_rate=1e-3,
     first_rate=3.0,
     last_rate=3.0,
-    warmup=0.03,
+    warmup=0.1,
     decay_from=0.3,
     beta2=0.99,
     encounters=True,
+    float32_from=0.7,
 )
 FAST = replace(
     PLAIN, name="fast", augmentation=0.0, born_invariant=True, invariant=True, blind_until=0.9
 )
 # FlatHGN: its accelerations are derivatives, and the first layer's weights set their scale. The
 # last digits of a smooth energy's derivative are lost in bfloat16.
-ENERGIES = {"first_rate": 10.0, "float32_from": 0.5}
+ENERGIES = {"learning_rate": 2e-3, "first_rate": 10.0, "float32_from": 0.5}
 BY_NAME = {recipe.name: recipe for recipe in (REFERENCE, PLAIN, FAST)}
 
 

@@ -64,7 +64,7 @@ def put_eight(folder, preset="laptop", **changes):
     part = {"r2": fit, "coefficients": [0.5, -0.25, 0.0]}
     part |= {"message": [0.1, 0.2, 0.4], "combination": [0.1, 0.25, 0.35]}
     record = {
-        "kind": "eight bodies", **made.about(), "law": "spring", "dim": 2, "bodies": 8,
+        "kind": "eight bodies", **made.about(), "dim": 2, "bodies": 8,
         "test_loss": 0.4, "trivial_loss": 8.0, "quantity": "force", "components": [part, part],
         "r2": {"force": fit, "acceleration": {"all": 0.1, "kept90": 0.2}},
         "spectrum": [0.5, 0.4, 0.001], **made.facts(), **changes,
