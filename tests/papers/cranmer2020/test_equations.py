@@ -29,6 +29,7 @@ from symlib.papers.cranmer2020.study.raw_regression import (
     raw_names,
     true_equation,
 )
+from symlib.papers.cranmer2020.study.search_aids import SearchTrial
 from symlib.records.reading import flaw_of
 from symlib.records.record import read_record, write_record
 from symlib.symbolic.algebra.complexity import complexity
@@ -58,9 +59,9 @@ def put_raw(folder, preset="laptop", **changes):
     return write_record(made.path(folder), record)
 
 
-def put_eight(folder, preset="laptop", **changes):
+def put_eight(folder, preset="laptop", law="spring", **changes):
     """A record of `symlib eight` with L1 messages; returns its file."""
-    made, fit = EightBodies("l1", preset), {"all": 0.9, "kept90": 0.987}
+    made, fit = EightBodies("l1", preset, law=law), {"all": 0.9, "kept90": 0.987}
     part = {"r2": fit, "coefficients": [0.5, -0.25, 0.0]}
     part |= {"message": [0.1, 0.2, 0.4], "combination": [0.1, 0.25, 0.35]}
     record = {
@@ -72,13 +73,21 @@ def put_eight(folder, preset="laptop", **changes):
     return write_record(made.path(folder), record)
 
 
+def put_aid(folder, trial, law="spring", **changes):
+    """A record of `symlib bench search`; returns its file."""
+    made = SearchTrial(law, 2, "bottleneck", trial, 0)
+    found = {"recovered": True, "equation": "dx", "complexity": 1, "mae": 0.1}
+    record = {"kind": "search trial", **made.about(), **found, **made.facts(), **changes}
+    return write_record(made.path(folder / "search_aids"), record)
+
+
 def page(folder) -> str:
     """Every table of the chapter."""
     chapter = equations.read_chapter(folder)
     shown = [equations.table_4(chapter, law) for law in ("r2", "r1")]
     shown += [equations.raw(chapter.raw), equations.raw_equations(chapter.raw)]
     shown += [equations.examples(chapter), equations.shares(chapter)]
-    shown += [runs.runs_table(chapter.cells), equations.eight(chapter.eight)]
+    shown += [runs.runs_table(chapter.cells), equations.eight(chapter)]
     shown += [equations.with_if(chapter.first("discontinuous", 2, "l1"))]
     others = pd.concat([chapter.raws, chapter.eights])
     return "\n\n".join([*shown, runs.notes(others, chapter.problems)])
@@ -223,7 +232,7 @@ def test_eight_bodies_run_once_model_by_model(tiny, tmp_path, capsys):
     files = sorted((tmp_path / "out" / "eight_bodies").glob("*.json"))
     assert len(files) == 4 and all(file.stat().st_size < 60_000 for file in files)
     records = equations.read_chapter(tmp_path / "out")
-    assert set(records.eight) == set(MESSAGE_MODELS) and not records.problems
+    assert set(records.eight()) == set(MESSAGE_MODELS) and not records.problems
     assert (records.eights.standing == "fresh").all()
 
 
@@ -241,6 +250,29 @@ def test_what_the_messages_say_is_what_the_messages_module_says():
     assert np.isin(shown.round(2), combination.round(2)).mean() > 0.9
 
 
+def test_springs_are_figure_5_and_other_laws_stand_below(tmp_path):
+    put_eight(tmp_path), put_eight(tmp_path, law="r1")
+    chapter = equations.read_chapter(tmp_path)
+    assert chapter.eight()["l1"]["law"] == "spring" and len(chapter.eights) == 2
+    text = equations.eight(chapter)
+    assert text.count("| L1 |") == 2 and text.count("not yet run") == 3
+    assert text.splitlines()[-1].startswith("| 1/r-2 | L1 | 0.900 |")
+
+
+def test_aids_say_which_laws_are_lost_without_them(tmp_path):
+    assert equations.aids(equations.read_chapter(tmp_path)) == equations.NOT_YET
+    put_aid(tmp_path, "all"), put_aid(tmp_path, "all", "r1")
+    put_aid(tmp_path, "none"), put_aid(tmp_path, "none", "r1", recovered=False, key="old")
+    path = put_aid(tmp_path, "views", failed="NonFiniteLoss")
+    path.with_name("odd.json").write_text(path.read_text().replace("views", "luck"))
+    chapter = equations.read_chapter(tmp_path)
+    text = equations.aids(chapter)
+    assert "| as it is | 2 of 2 | none | 2 |" in text
+    assert "| none of them: the paper's search | 1 of 2 | 1/r-2 | 2\u00a0† |" in text
+    assert "| every search sees all, by absolute error | 0 of 1 | Spring-2 | 1 |" in text
+    assert any("odd.json: unknown trial" in one for one in chapter.problems)
+
+
 # Tables and figures.
 
 
@@ -249,7 +281,9 @@ def test_every_number_is_a_record_s_and_goes_with_it(tmp_path):
         "| **7** | **0.5** | **0.120** | **`0.123*m2*dx/r^2`** |": put_cell(tmp_path),
         "| raw, selected | 36 | `0.5*x1` | 3 | 61 | – |": put_raw(tmp_path),
         "| **equations of the messages** | 0.500 | 0.0500 | 5.0% | 0.900 |": tmp_path,
-        "| L1 | 0.900 | 0.987 | 0.100 | 0.200 | 0.050 | 0.0020 | laptop |": put_eight(tmp_path),
+        "| Spring-2 | L1 | 0.900 | 0.987 | 0.100 | 0.200 | 0.050 | 0.0020 | laptop |": put_eight(
+            tmp_path
+        ),
         "| 12 | 0.4 | 0.040 | `IF(r > 2, dx, 0) + 0.3` |": put_cell(
             tmp_path, law="discontinuous", model="l1", recovered=False
         ),
@@ -294,7 +328,7 @@ def test_old_records_are_marked_and_what_failed_hides_no_smaller_preset(tmp_path
     put_eight(tmp_path, preset="paper", failed="NonFiniteLoss")
     put_eight(tmp_path, preset="ci")
     put_raw(tmp_path, made_by={"simulate": 0})
-    assert equations.read_chapter(tmp_path).eight["l1"]["preset"] == "ci"
+    assert equations.read_chapter(tmp_path).eight()["l1"]["preset"] == "ci"
     stale = page(tmp_path).split("earlier version of a stage")[1]
     assert "`raw_regression-laptop-0.json`" in stale and "eight_bodies" not in stale
 
@@ -315,7 +349,7 @@ def test_a_foreign_or_damaged_record_is_named_and_left_out(tmp_path, put, change
     path.write_text("{")
     assert f"- record {name}: " in page(tmp_path)
     chapter = equations.read_chapter(tmp_path)
-    assert chapter.raw is None and not chapter.eight
+    assert chapter.raw is None and not chapter.eight()
 
 
 def test_every_figure_draws_and_has_a_text(tmp_path):
@@ -324,7 +358,7 @@ def test_every_figure_draws_and_has_a_text(tmp_path):
     chapter = equations.read_chapter(tmp_path)
     held = equation_figures.variance_held(np.eye(1000, 2))
     drawn = {
-        "L1, force: 0.987, 0.987": equation_figures.figure5(chapter.eight),
+        "L1, force: 0.987, 0.987": equation_figures.figure5(chapter.eight()),
         "0.9996": equation_figures.raw_against_factorised(chapter.raw),
         "1/r 50%": equation_figures.encounter_figure({"$1/r$": held, "spring": held}),
     }

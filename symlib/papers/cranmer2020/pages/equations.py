@@ -13,8 +13,11 @@ from symlib.laws.variables import pair_names
 from symlib.papers.cranmer2020 import data
 from symlib.papers.cranmer2020.data import MODEL_NAMES, cell_name
 from symlib.papers.cranmer2020.pages import runs
+from symlib.papers.cranmer2020.study.eight_bodies import LAWS as EIGHT_LAWS
 from symlib.papers.cranmer2020.study.eight_bodies import EightBodies
 from symlib.papers.cranmer2020.study.raw_regression import WAYS, RawExperiment
+from symlib.papers.cranmer2020.study.search_aids import TRIALS as AIDS
+from symlib.papers.cranmer2020.study.search_aids import SearchTrial
 from symlib.records.reading import RESULTS, read_records
 
 NOT_YET = "*Not yet run.*"
@@ -34,7 +37,7 @@ _WAYS = (
 
 @dataclass(frozen=True)
 class Chapter:
-    """The runs that count of the cells, of the pure regression and of eight bodies.
+    """The runs that count of the cells, the pure regression, eight bodies, and the search's aids.
 
     `problems` has a line for each record that could not be read.
     """
@@ -42,6 +45,7 @@ class Chapter:
     cells: pd.DataFrame
     raws: pd.DataFrame
     eights: pd.DataFrame
+    aids: pd.DataFrame
     problems: list[str]
 
     @property
@@ -49,10 +53,10 @@ class Chapter:
         """The record of the pure regression; None where it is not on record."""
         return next(iter(self.raws.record[~self.raws.failed]), None)
 
-    @property
-    def eight(self) -> dict[str, dict]:
-        """Figure 5's records by model; what was not run is missing."""
-        return dict(zip(self.eights.model, self.eights.record, strict=True))
+    def eight(self, law: str = "spring") -> dict[str, dict]:
+        """Records of eight bodies by model, Figure 5's of springs; what was not run is missing."""
+        of = self.eights[self.eights.law == law]
+        return dict(zip(of.model, of.record, strict=True))
 
     def first(self, law: str, dim: int, model: str, recipe: str = "fast") -> dict | None:
         """The record of a cell's first seed that has a front; None where there is none."""
@@ -64,8 +68,8 @@ def read_chapter(folder: Path | None = None) -> Chapter:
     """Read all that the chapter shows; besides cells the first seed of each.
 
     Args:
-        folder: with cells/, discover/, eight_bodies/ and raw_regression-*.json in it;
-            book/results when None.
+        folder: with cells/, discover/, eight_bodies/, search_aids/ and raw_regression-*.json in
+            it; book/results when None.
     """
     cells, problems = runs.read_runs(folder)
     raws, more = read_records(folder or RESULTS, "raw_regression-*.json", "raw_regression")
@@ -73,13 +77,38 @@ def read_chapter(folder: Path | None = None) -> Chapter:
     paper = {"law": "r2", "bodies": 6, "dim": 2}
     raws = {name: one for name, one in raws.items() if paper.items() <= one.items()}
     eights, others = read_records(folder or RESULTS, "eight_bodies/*.json", "eight_bodies")
-    raw, eight = (
-        runs.counting(runs.frame(records, kind), [by])
-        for records, kind, by in ((raws, RawExperiment, "law"), (eights, EightBodies, "model"))
+    tried, flaws = read_records(folder or RESULTS, "search_aids/*.json", "search_trial")
+    unknown = [name for name, one in tried.items() if one["trial"] not in AIDS]
+    tried = {name: one for name, one in tried.items() if name not in unknown}
+    raw, eight, aids = (
+        runs.counting(runs.frame(records, kind), by)
+        for records, kind, by in (
+            (raws, RawExperiment, ["law"]),
+            (eights, EightBodies, ["law", "model"]),
+            (tried, SearchTrial, ["law", "dim", "trial"]),
+        )
     )
     cells = runs.counting(cells[cells.law.isin(LAWS)])
-    first = eight.groupby("model").head(1)
-    return Chapter(cells, raw.head(1), first, problems + more + others)
+    first = eight.groupby(["law", "model"]).head(1)
+    problems += [*more, *others, *flaws, *(f"record {name}: unknown trial" for name in unknown)]
+    return Chapter(cells, raw.head(1), first, aids, problems)
+
+
+def aids(chapter: Chapter) -> str:
+    """What the search's aids are worth: by how many cells the law is recovered without each."""
+    rows, tried = [], chapter.aids
+    for name, title in AIDS.items():
+        group = tried[tried.trial == name]
+        if not len(group):
+            continue
+        yes = group.recovered.eq(True) & ~group.failed
+        share = yes.groupby([group.law, group.dim]).mean()
+        missed = [cell_name(*cell) for cell, one in share.items() if one <= 0.5]
+        found = f"{len(share) - len(missed)} of {len(share)}"
+        seeds = f"{len(group)}{runs.dagger(*group.standing)}"
+        rows.append([title, found, ", ".join(missed) or "none", seeds])
+    heads = ["the search", "laws recovered", "not recovered", "runs"]
+    return table(heads, rows) if rows else NOT_YET
 
 
 def table_4(chapter: Chapter, law: str) -> str:
@@ -204,23 +233,27 @@ def shares(chapter: Chapter) -> str:
     return table(heads, rows) if rows else NOT_YET
 
 
-def eight(records: dict[str, dict]) -> str:
-    """R², losses and spectrum of the models trained on eight bodies, by model."""
+def eight(chapter: Chapter) -> str:
+    """R², losses and spectrum of the models trained on eight bodies, by law and model."""
     rows = []
-    for model in MESSAGE_MODELS:
-        record = records.get(model, {"failed": "", "preset": EMPTY})
-        if "failed" in record:
-            said = ["failed" if model in records else "not yet run", *[EMPTY] * 5]
-        else:
-            fits = (record["r2"][quantity] for quantity in ("force", "acceleration"))
-            said = [_r2(fit[which]) for fit in fits for which in ("all", "kept90")]
-            first, _, *others = record["spectrum"]
-            # A bottleneck has no third message.
-            third = digits(others[0] / first, 2) if others else EMPTY
-            said += [digits(record["test_loss"] / record["trivial_loss"], 2), third]
-        rows.append([MODEL_NAMES[model], *said, record["preset"]])
+    for law in EIGHT_LAWS:
+        records = chapter.eight(law)
+        # The paper has springs alone; of the others a row that is not there is no gap.
+        for model in MESSAGE_MODELS if law == EIGHT_LAWS[0] else records:
+            record = records.get(model, {"failed": "", "preset": EMPTY})
+            if "failed" in record:
+                said = ["failed" if model in records else "not yet run", *[EMPTY] * 5]
+            else:
+                fits = (record["r2"][quantity] for quantity in ("force", "acceleration"))
+                said = [_r2(fit[which]) for fit in fits for which in ("all", "kept90")]
+                first, _, *others = record["spectrum"]
+                # A bottleneck has no third message.
+                third = digits(others[0] / first, 2) if others else EMPTY
+                said += [digits(record["test_loss"] / record["trivial_loss"], 2), third]
+            rows.append([cell_name(law, 2), MODEL_NAMES[model], *said, record["preset"]])
     fits = ("R² of force, all", "kept 90%", "R² of acceleration, all", "kept 90%")
-    return table(["model", *fits, "loss / trivial", "third message / first", "preset"], rows)
+    heads = ["cell", "model", *fits, "loss / trivial", "third message / first", "preset"]
+    return table(heads, rows)
 
 
 def _r2(value: float | None) -> str:

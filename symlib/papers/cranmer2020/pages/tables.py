@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from symlib.book.markdown import code, digits, table, yes_or_no
-from symlib.choices import FLATHGN, RANK
+from symlib.choices import FLATHGN, RANK, RECIPES
 from symlib.papers.cranmer2020.data import TABLE_3, cell_name
 from symlib.papers.cranmer2020.pages.runs import counting, frame, read_runs, runs_table
 from symlib.papers.cranmer2020.study.table6 import LABELS
@@ -93,7 +93,9 @@ def bench_training(folder: Path | None = None) -> str:
         return NOT_ON_RECORD
     from symlib.papers.cranmer2020.study.bench_training import table
 
-    return table(read_record(path))
+    record = read_record(path)
+    # One that was made before there were three recipes is none.
+    return table(record) if set(record["contestants"]) == set(RECIPES) else NOT_ON_RECORD
 
 
 def bench_simulate(folder: Path | None = None) -> str:
