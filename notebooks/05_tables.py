@@ -46,7 +46,7 @@ from symlib.papers.cranmer2020.pages import comparison, runs, scoreboard
 #
 # - **`reference`** is the paper's training to the letter: PyTorch's initial weights, Adam with a
 #   one-cycle schedule, randomly shifted copies of the data, a constant $\alpha_1$. Only the number
-#   of steps is the preset's: 40,000 at `laptop`, where the preset `paper` has a million. Its
+#   of steps is the preset's: a table below has it, and the preset `paper` has a million. Its
 #   equations are searched as appendix C describes it.
 # - **`plain`** knows no more than that, and only walks faster: snapshots with close encounters are
 #   drawn more often and count for less, so that the objective is the same in expectation; layers

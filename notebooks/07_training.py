@@ -69,20 +69,21 @@ steps, more = training.on_record("steps")
 # median of that over all snapshots, and counts by $\bar q / q$. In expectation that is the
 # objective of {eq}`training-objective`, to the letter; its gradient is less noisy.
 #
-# **Rates by layer.** The weights of the first layers, those of the last, and all biases have three
-# times the rate of the square matrices between (a FlatHGN's first layers ten times: its motion is a
-# derivative, whose scale they set).
+# **Rates by layer.** The weights of the first layers, those of the last, and all biases have a
+# higher rate than the square matrices between; highest are a FlatHGN's first layers, as its motion
+# is a derivative, whose scale they set. (The table at the end has all numbers.)
 #
-# **A schedule that stays high, then ends at nothing.** The rate rises for 3% of the steps, is
-# constant until 30%, and then falls linearly to zero. One-cycle, which `reference` has, rises for
-# 30% and is at its top for an instant.
+# **A schedule that stays high, then ends at nothing.** The rate soon rises, is constant for a
+# while, and then falls linearly to zero. One-cycle, which `reference` has, takes long to rise and
+# is at its top for an instant.
 #
 # **A shorter memory.** Adam's mean of squared gradients forgets ten times sooner,
 # $\beta_2 = 0.99$: what was a large gradient early is none after a few hundred steps.
 #
-# # **Cheap steps.** A step is compiled once for its one shape, products of matrices are in bfloat16
-# where the processor has instructions for them, and the edges of a batch of complete graphs are
-# built once. One thread does it all: matrices this small leave nothing for a second one to do.
+# **Cheap steps.** A step is compiled once for its one shape, products of matrices are in bfloat16
+# where the processor has instructions for them (but for the last part of the steps, when the last
+# digits count), and the edges of a batch of complete graphs are built once. One thread does it all:
+# matrices this small leave nothing for a second one to do.
 
 # %% tags=["hide-input"]
 Markdown(tables.bench_training())
