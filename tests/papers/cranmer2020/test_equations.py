@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from put_records import FRONT, put
+from put_records import FRONT, put, put_eight, put_raw
 from snapshots import random_snapshots
 
 from symlib import cli, symbolic
@@ -40,37 +40,6 @@ from symlib.training.presets import PRESETS
 def put_cell(folder, **changes):
     """A record of the bottleneck's cell for 1/r in two dimensions, unless told otherwise."""
     return put(folder, **{"law": "r1", "model": "bottleneck", "r2": 0.9876, **changes})
-
-
-def put_raw(folder, preset="laptop", **changes):
-    """A record of `symlib raw`; returns its file."""
-    made = RawExperiment(preset=preset)
-    poor = {"mae": 2.0, "median_error": 1.0, "r2": -0.00001, "r2_kept90": 0.1}
-    good = {"mae": 0.5, "median_error": 0.05, "r2": 0.9, "r2_kept90": 0.9996}
-    message = {"equation": "m2*dx/r**3", "complexity": 9, "recovered": True, "seconds": 30.0}
-    raw = {"equation": "0.5*x1", "complexity": 3, "seconds": 61.4, "names": raw_names(6, 2)}
-    ways = {way: good if way in ("equations", "network") else poor for way in WAYS}
-    record = {
-        "kind": "raw regression", **made.about(), "target": "acceleration of body 2 along x",
-        "goodness": ways, "raw": {**raw, "front": FRONT}, "factorised": {"messages": [message]},
-        "sample": {key: [-3.0, 1.0, 2.5] for key in ("truth", *WAYS[1:])},
-        **made.facts(), **changes,
-    }  # fmt: skip
-    return write_record(made.path(folder), record)
-
-
-def put_eight(folder, preset="laptop", law="spring", **changes):
-    """A record of `symlib eight` with L1 messages; returns its file."""
-    made, fit = EightBodies("l1", preset, law=law), {"all": 0.9, "kept90": 0.987}
-    part = {"r2": fit, "coefficients": [0.5, -0.25, 0.0]}
-    part |= {"message": [0.1, 0.2, 0.4], "combination": [0.1, 0.25, 0.35]}
-    record = {
-        "kind": "eight bodies", **made.about(), "dim": 2, "bodies": 8,
-        "test_loss": 0.4, "trivial_loss": 8.0, "quantity": "force", "components": [part, part],
-        "r2": {"force": fit, "acceleration": {"all": 0.1, "kept90": 0.2}},
-        "spectrum": [0.5, 0.4, 0.001], **made.facts(), **changes,
-    }  # fmt: skip
-    return write_record(made.path(folder), record)
 
 
 def put_aid(folder, trial, law="spring", **changes):
