@@ -9,8 +9,10 @@ from symlib.networks.graph_network import GraphNetwork, particle_network
 Network = GraphNetwork | FlatHGN
 
 
-def fresh_network(model: str, dim: int, seed: int = 0) -> Network:
+def fresh_network(model: str, dim: int, seed: int = 0, distance: bool = False) -> Network:
     """A fresh network, its weights drawn from `seed` without touching the global generator.
+
+    `distance` is for a FlatHGN, see there.
 
     Raises:
         InputError: dim is neither 2 nor 3.
@@ -21,4 +23,4 @@ def fresh_network(model: str, dim: int, seed: int = 0) -> Network:
         return particle_network(model, dim, seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return FlatHGN(dim)
+        return FlatHGN(dim, distance=distance)

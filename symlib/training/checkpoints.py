@@ -20,11 +20,13 @@ FORMAT = "symlib-checkpoint-1"
 
 def architecture(network: Network) -> dict:
     """What must agree for weights to fit a network."""
+    distance = {"distance": True} if getattr(network, "distance", False) else {}
     return {
         "model": network.rule.name,
         "features": network.features,
         "outputs": network.outputs,
         "hidden": network.edge_model.first.out_features,
+        **distance,
     }
 
 
@@ -84,9 +86,9 @@ def load_checkpoint(
     expected, found = architecture(network), head["architecture"]
     if found != expected:
         differing = ", ".join(
-            f"{key} {found.get(key)!r} instead of {expected[key]!r}"
-            for key in expected
-            if found.get(key) != expected[key]
+            f"{key} {found.get(key)!r} instead of {expected.get(key)!r}"
+            for key in {**expected, **found}
+            if found.get(key) != expected.get(key)
         )
         raise InputError(f"checkpoint {path}: of another architecture ({differing})")
     weights, state = {}, defaultdict[int, dict](dict)

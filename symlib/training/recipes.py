@@ -58,6 +58,7 @@ class Recipe:
             from the start. A schedule that comes from below is left as it is.
         apart: of a FlatHGN, H_pair never sees momenta and H_self never positions, so the two are
             trained apart (`FlatHGN.losses_apart`).
+        distance: of a FlatHGN, H_pair is told the distance, which the paper's is not.
         turn_every: steps between two turns of messages to their principal axes, and between
             two rounds of silencing (see `symlib.training.sparsity`); 0 never.
         turn_until: fraction of the steps after which they are left as they are.
@@ -90,6 +91,7 @@ class Recipe:
     alpha_until: float = 0.7
     alpha_rise: float = 0.0
     apart: bool = False
+    distance: bool = False
     turn_every: int = 0
     turn_until: float = 0.6
     silence_below: float = 0.0
@@ -153,7 +155,7 @@ class Recipe:
         }
 
 
-REFERENCE = Recipe("reference", steps=100_000, precision="float32", compiled=False)
+REFERENCE = Recipe("reference", steps=100_000, precision="float32")
 PLAIN = Recipe(
     "plain",
     steps=10_000,

@@ -51,7 +51,7 @@ def train(
     if model == FLATHGN:
         _check_masses(inputs)
     place = device_of(device)
-    network = fresh_network(model, targets.shape[2], seed)
+    network = fresh_network(model, targets.shape[2], seed, recipe.distance)
     if recipe.born_invariant:
         bear_invariant(network, targets.shape[2])
     return walk(

@@ -12,7 +12,8 @@ from symlib.errors import InputError, UnknownChoice
 from symlib.laws.potentials import LAWS, total_energy
 from symlib.networks.flathgn import FlatHGN
 from symlib.networks.fresh import fresh_network
-from symlib.networks.graphs import complete_graph
+from symlib.networks.graphs import complete_graph, pairs_of, snapshot_graphs
+from symlib.training.checkpoints import load_checkpoint
 from symlib.training.recipes import bear_invariant, get_recipe
 from symlib.training.train import train
 
@@ -75,6 +76,49 @@ def test_the_objective_holds_both_of_hamiltons_equations_and_the_regulariser():
     )
     assert both.item() == pytest.approx((prediction + off).item())
     assert penalty.item() == pytest.approx(pair.abs().mean().item())
+
+
+def test_energies_that_are_trained_apart_have_the_loss_of_those_that_are_not():
+    """Where H_pair says the same both ways round, one edge counted twice is both edges."""
+    network, (x, edges, targets) = small(), batch(count=2)
+    bear_invariant(network, 2)
+    target, weight = torch.tensor(targets).flatten(0, 1), torch.rand(len(x), dtype=x.dtype)
+    one_way = network.edge_model
+
+    class BothWays(torch.nn.Module):
+        def forward(self, rows):
+            receiver, sender = rows.chunk(2, dim=1)
+            return 0.5 * (one_way(rows) + one_way(torch.cat([sender, receiver], dim=1)))
+
+    network.edge_model = BothWays()
+    pairs = pairs_of(edges, np.random.default_rng(0))
+    assert pairs.shape[1] == edges.shape[1] // 2
+    both, prediction, penalty = network.losses_apart(x, pairs, target, weight)
+    _, whole, _ = network.losses(x, edges, target, None, weight)
+    assert prediction.item() == pytest.approx(whole.item())
+    velocity = network.motion(x, edges)[0][: len(x) // 4]
+    off = ((velocity - x[: len(x) // 4, 2:4]).abs().sum(dim=1) * weight[: len(x) // 4]).mean()
+    assert both.item() == pytest.approx((prediction + off).item())
+    _, _, pair = network.motion(x, pairs)
+    heard = (pair.abs() * weight[pairs[1]]).mean()
+    assert penalty.item() == pytest.approx(heard.item())
+
+
+def test_a_pair_energy_that_is_told_the_distance_moves_bodies_as_its_slope_says(tmp_path):
+    states, targets = random_snapshots(count=30)
+    recipe = get_recipe("fast", steps=4, distance=True, compiled=False, precision="float32")
+    path = tmp_path / "told.safetensors"
+    told = train("flathgn", states, targets, recipe, progress=False, checkpoint=path).network
+    assert told.distance and told.edge_model.first.in_features == 13
+    graphs = snapshot_graphs(states)
+    turned = graphs.x.clone()
+    turned[:, :4] = graphs.x[:, :4] @ torch.block_diag(*[torch.tensor([[0.0, 1], [-1, 0]])] * 2)
+    with torch.no_grad():
+        told.edge_model.first.weight[:, :12] = 0.0  # the distance alone: a central force
+    one, other = (told(rows, graphs.edge_index)[0] for rows in (graphs.x, turned))
+    torch.testing.assert_close(one @ torch.tensor([[0.0, 1], [-1, 0]]), other, rtol=1e-3, atol=1e-5)
+    with pytest.raises(InputError, match="distance True instead of None"):
+        load_checkpoint(path, FlatHGN(2))
 
 
 def test_gradients_of_the_loss_reach_every_weight_and_agree_with_a_step_along_them():
