@@ -6,6 +6,7 @@ PRESET ?= ci
 SEED   ?= 0
 ENGINE ?= auto
 TABLE  ?= 1
+RECIPE ?=
 UV     ?= uv
 
 VENV   := .venv
@@ -59,10 +60,11 @@ execute: $(READY)
 render: $(READY) ## render again from the chapters executed last
 	@$(BIN)/python -m symlib.book render
 
-# Stopped or killed, it goes on where it was. PRESET=ci is two rows and few steps, a test.
-grid: $(READY) ## run TABLE=1, 3, 5 or all of the paper at PRESET; RETRY=1 for what failed
+# Stopped or killed, it goes on where it was. PRESET=ci is two rows and few steps, a test. RECIPE is
+# reference, plain or fast; without it, the preset's own.
+grid: $(READY) ## run TABLE=1, 3, 5 or all of the paper at PRESET by RECIPE; RETRY=1 for what failed
 	@$(BIN)/python -m symlib.cli grid --table $(TABLE) --preset $(PRESET) --engine $(ENGINE) \
-		$(if $(RETRY),--retry) $(if $(JOBS),--jobs $(JOBS)) $(if $(DRY),--dry-run)
+		$(if $(RECIPE),--recipe $(RECIPE)) $(if $(RETRY),--retry) $(if $(JOBS),--jobs $(JOBS)) $(if $(DRY),--dry-run)
 
 # Two processes share the unit tests, with a thread each; the chapters, and the browser that looks
 # at them, come after one another.

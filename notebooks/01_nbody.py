@@ -157,13 +157,13 @@ show(*figures.loss_curve(run, loss["trivial_loss"], loss["test_loss"]))
 # *The loss during training. The dashed line is the predictor that always says the median. A loss
 # means little without it, because rare close encounters rule its size.*
 #
-# How can that take seconds? The paper's recipe, Adam on a one-cycle schedule, is there as
-# `reference`. The default recipe, `fast`, minimises the same objective on the same network and
-# changes where training starts and what it sees first:
+# How can that take seconds? The paper's recipe is there as `reference`. `plain` minimises the same
+# objective on the same network and knows no more; it only walks faster. The default recipe,
+# `fast`, which trained the network above, is `plain` told more than the paper's networks are:
 #
-# - **Born translation invariant.** The weights with which $\phi^e$ reads the two positions start
-#   as each other's negative, so the network begins with differences of positions. Learning them
-#   from randomly shifted copies of the data is what the reference spends most of its steps on.
+# - **Translation invariant.** The weights with which $\phi^e$ reads the two positions are each
+#   other's negative throughout, so the network sees differences of positions. The others have to
+#   learn that from randomly shifted copies of the data.
 # - **Blind, for nine tenths of the steps, to the receiver's mass and velocity.** $\phi^v$ knows
 #   both, so $\phi^e$ can multiply the force by any function of the receiver's mass and $\phi^v$
 #   divides it out again. Nothing in the loss forbids it, and messages then lie somewhere between
@@ -171,10 +171,12 @@ show(*figures.loss_curve(run, loss["trivial_loss"], loss["test_loss"]))
 #   $c - m_1/(m_1 + d)$. A message that starts without it stays without it. With the receiver's
 #   charge it is the other way round: where $\phi^v$ knows it, messages become *fields*, the force
 #   per charge, so $\phi^v$ is blind to the charge for as long.
-# - **Close encounters last.** The fifth of the snapshots with the largest accelerations joins
-#   gradually.
 #
-# `symlib bench training` alternates the two in one run:
+# What the paper claims of networks that are told none of this, {doc}`the scoreboard <05_tables>`
+# and {doc}`its claims one by one <08_claims>` test by the other two recipes; {doc}`07_training`
+# says what each part of all three is worth.
+#
+# `symlib bench training` alternates the three in one run:
 
 # %% tags=["hide-input"]
 Markdown(tables.bench_training())

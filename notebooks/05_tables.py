@@ -53,21 +53,12 @@ from symlib.papers.cranmer2020.pages import comparison, runs, scoreboard
 #   have rates of their own; the schedule and Adam's memory differ. {doc}`07_training` says what
 #   each is worth. Its equations are searched as those of `reference`.
 # - **`fast`** is `plain` told more. It is no test of the paper's claims, as it brings an inductive
-#   bias of its own, so it has a column of its own, *with more inductive bias*, and no marks. What
-#   it is told:
-#   - Physics is the same everywhere: $\phi^e$'s weights on the two positions are exact opposites,
-#     and $\phi^v$ does not see the position.
-#   - A message need not say what $\phi^v$ knows: for nine tenths of the steps $\phi^e$ does not
-#     learn to see the receiver's mass and velocity, nor $\phi^v$ the receiver's charge.
-#   - L1 and KL messages shall be few: $\alpha_1$ follows a schedule, messages are turned to their
-#     principal axes, and components that have become small are silenced.
-#   - FlatHGN's energies have their places: $H_\mathrm{pair}$ never sees momenta,
-#     $H_\mathrm{self}$ never positions.
-#   - The search for equations is helped: the closest encounters and the tenth of the messages
-#     farthest from the median are left out, some searches see only those or squared errors,
-#     products of charges are inputs, the front's equations are varied by rules written by hand,
-#     and of two equations of one complexity the one with fewer constants wins if its error is
-#     within 20%.
+#   bias of its own, so it has a column of its own, *with more inductive bias*, and no marks.
+#
+# What `fast` is told:
+
+# %% tags=["hide-input"]
+Markdown(comparison.priors())
 
 # %%
 board = scoreboard.read_board()

@@ -2,6 +2,7 @@
 with a record is said."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 from put_records import put, row
@@ -19,6 +20,7 @@ from symlib.papers.cranmer2020.pages.scoreboard import (
     read_board,
 )
 from symlib.records.record import read_record, write_record
+from symlib.training.presets import get_preset
 
 RECIPES = ["reference", "plain", "fast"]
 
@@ -282,6 +284,18 @@ def test_the_squares_say_in_words_what_they_show(tmp_path):
     figure, alt = comparison.fast_squares(board)
     assert "loss at or below the paper's: 1 of 60" in alt and "seeds: 0 of 32" in alt
     figure.savefig(tmp_path / "fast.png")
+
+
+def test_the_priors_are_those_of_the_recipe(monkeypatch):
+    told = comparison.priors()
+    assert "90% of the steps" in told and "exact opposites" in told and "never positions" in told
+    assert "products of charges" in told
+    preset = get_preset("laptop", "fast")
+    without = replace(preset, changes={"apart": False, "invariant": False, "distance": True})
+    monkeypatch.setattr(comparison, "get_preset", lambda *_: without)
+    told = comparison.priors()
+    assert "exact opposites" not in told and "never positions" not in told
+    assert "is told the distance" in told
 
 
 def test_a_goal_of_fast_names_the_rows_that_miss_it(tmp_path):

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from symlib.book.figures import BLUE, GREY, ORANGE, SKY, grid, styled
 from symlib.book.markdown import EMPTY, digits, measured, table, yes_or_no
 from symlib.choices import FLATHGN, MESSAGE_MODELS, PRUNED, RECIPES
+from symlib.discovery import search_of
 from symlib.papers.cranmer2020 import data
 from symlib.papers.cranmer2020.data import MODEL_NAMES, cell_name
 from symlib.papers.cranmer2020.pages.runs import dagger, of_cell
@@ -32,6 +33,7 @@ from symlib.papers.cranmer2020.pages.scoreboard import (
     incomparable,
 )
 from symlib.papers.cranmer2020.study.table6 import LABELS
+from symlib.training.presets import get_preset
 
 USUAL = "laptop"  # of another preset a cell says so
 PRIORS = "fast: with more inductive bias"
@@ -40,6 +42,32 @@ COLOURS = {
     REPRODUCED: SKY, BETTER: BLUE, NOT_REPRODUCED: ORANGE,
     BROKE_DOWN: GREY, MISSING: "#FFFFFF", NO_MARK: "#E6E6E6",
 }  # fmt: skip
+
+
+def priors() -> str:
+    """What `fast` is told beyond `plain`, a line each, as its recipe at the usual preset has it."""
+    preset = get_preset(USUAL, FAST)
+    every, l1, kl, flat = (preset.recipe_for(m) for m in ("standard", "l1", "kl", FLATHGN))
+    told = {
+        "Physics is the same everywhere: $\\phi^e$'s weights on the two positions are exact "
+        "opposites, and $\\phi^v$ does not see the position.": every.invariant,
+        "A message need not say what $\\phi^v$ knows: for "
+        f"{every.blind_until:.0%} of the steps $\\phi^e$ does not learn to see the receiver's mass "
+        "and velocity, nor $\\phi^v$ the receiver's charge.": every.blind_until > 0,
+        "L1 and KL messages shall be few: $\\alpha_1$ follows a schedule, messages are turned to "
+        "their principal axes, and components that have become small are silenced.": (
+            l1.turn_every or kl.turn_every
+        ),
+        "FlatHGN's energies have their places: $H_\\mathrm{pair}$ never sees momenta, "
+        "$H_\\mathrm{self}$ never positions.": flat.apart,
+        "FlatHGN's $H_\\mathrm{pair}$ is told the distance of the two bodies.": flat.distance,
+        "The search for equations is helped: the closest encounters and the tenth of the messages "
+        "farthest from the median are left out; some searches see ordinary messages only, and some "
+        "squared errors; products of charges are inputs; the front's equations are varied by rules "
+        "written by hand; of two equations of one complexity the one with fewer constants wins if "
+        "its error is within 20%.": search_of(preset).aids,
+    }
+    return "\n".join(f"- {sentence}" for sentence, holds in told.items() if holds)
 
 
 def against_paper(board: Board, name: str) -> str:
