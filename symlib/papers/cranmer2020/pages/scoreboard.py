@@ -250,13 +250,16 @@ def fast_line(board: Board) -> str:
     """What `fast`, which is not marked, reaches, in a sentence."""
     losses = [one for one in board.table("3", FAST) if one.values]
     laws = [one for one in board.table("5", FAST) if one.values and one.model != "standard"]
-    below, found = sum(map(at_or_below, losses)), sum(one.mean > 0.5 for one in laws)
+    alike = [one for one in losses if not incomparable("3", one.row)]
+    below, both = (sum(map(at_or_below, some)) for some in (losses, alike))
+    found = sum(one.mean > 0.5 for one in laws)
     old = sum((one.runs.standing != FRESH).any() for one in losses)
     dated = f" ({old} of these cells are still shown from records of an earlier recipe)"
     return (
         "With more inductive bias, `fast`: losses at or below the paper's in "
-        f"{below} of {len(losses)} cells on record, the law recovered in {found} of {len(laws)} "
-        f"without the standard model{dated * bool(old)}."
+        f"{below} of {len(losses)} cells on record ({both} of the {len(alike)} whose data are as "
+        f"the paper's), the law recovered in {found} of {len(laws)} without the standard "
+        f"model{dated * bool(old)}."
     )
 
 
