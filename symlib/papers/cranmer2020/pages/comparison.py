@@ -333,7 +333,7 @@ def losses_of_fast(board: Board) -> str:
         row = [cell_name(law, dim)]
         for model in models:
             entry = board.entry("3", (law, dim), model, FAST)
-            ratio = f"{digits(entry.mean / entry.paper, 2)} {answer(entry)}"
+            ratio = f"{entry.mean / entry.paper:.2f} {answer(entry)}"
             text = ratio if entry.values else EMPTY
             row.append(f"({text})" if incomparable("3", (law, dim)) else text)
         rows.append(row)
