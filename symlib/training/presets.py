@@ -14,7 +14,8 @@ from symlib.training.recipes import ENERGIES, Recipe, get_recipe
 # network learns to speak at all, then arrives from above, which silences superfluous messages
 # while they are still interchangeable. KL: at its full weight the penalty bends messages that are
 # rare and large, and where it costs more than they earn it ends them all. So α₁ comes from far
-# below and is full with the last step, when the law has long been spoken.
+# below and is full with the last step, when the law has long been spoken. And as encounters bend
+# most, they are not drawn more often: ordinary messages are then closer to forces.
 SCHEDULES: dict[str, dict[str, Any]] = {
     "l1": {
         "alpha_start": 100.0,
@@ -25,6 +26,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
         "silence_below": 0.5,
     },
     "kl": {
+        "encounters": False,
         "alpha_start": 1e-3,
         "alpha_until": 1.0,
         "turn_every": 300,
