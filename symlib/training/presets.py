@@ -15,7 +15,8 @@ from symlib.training.recipes import ENERGIES, Recipe, get_recipe
 # while they are still interchangeable. KL: at its full weight the penalty bends messages that are
 # rare and large, and where it costs more than they earn it ends them all. So α₁ comes from far
 # below and is full with the last step, when the law has long been spoken. And as encounters bend
-# most, they are not drawn more often: ordinary messages are then closer to forces.
+# most, they are not drawn more often: ordinary messages are then closer to forces. One-cycle ends
+# with a slower walk, so that the penalty at its fullest bends least.
 SCHEDULES: dict[str, dict[str, Any]] = {
     "l1": {
         "alpha_start": 100.0,
@@ -27,6 +28,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     },
     "kl": {
         "encounters": False,
+        "decay_from": 0.0,
         "alpha_start": 1e-3,
         "alpha_until": 1.0,
         "turn_every": 300,
