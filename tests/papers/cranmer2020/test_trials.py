@@ -14,6 +14,8 @@ from symlib.papers.cranmer2020.data import TABLE_3
 from symlib.papers.cranmer2020.pages import training
 from symlib.papers.cranmer2020.study import trials as recipe_trials
 from symlib.papers.cranmer2020.study.trials import (
+    CONTROL_SETTINGS,
+    STEPS_SETTINGS,
     TRIALS,
     Trial,
     message_cost,
@@ -70,11 +72,11 @@ def test_a_trial_that_breaks_down_does_not_stop_the_others(tmp_path, monkeypatch
     assert cli.main([*command, "--cache", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "r1-2 bottleneck fast seed 0: failed, NonFiniteLoss" in out
-    assert out.count("failed, NonFiniteLoss: the loss is nan") == 3 and out.count("R² 0.9") == 6
+    assert out.count("failed, NonFiniteLoss: the loss is nan") == 6 and out.count("R² 0.9") == 12
     runs, problems = training.on_record("steps", tmp_path)
-    assert len(runs) == 6 and len(problems) == 3
+    assert len(runs) == 12 and len(problems) == 6
     assert cli.main([*command, "--cache", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.count("on record") == 9
+    assert capsys.readouterr().out.count("on record") == 18
 
 
 def test_each_trial_changes_what_it_says_and_is_no_repetition():
@@ -186,13 +188,34 @@ def test_fewer_and_more_steps_change_nothing_but_steps():
     assert len(whole) == len(set(whole)) and not set(whole) & set(trials())
     assert all("bench steps --preset laptop" in trial.command() for trial in whole)
     assert all("bench recipe --preset ci" in trial.command() for trial in trials())
-    shipped = get_preset("laptop").recipe_for("bottleneck").to_dict()
-    for trial in whole:
-        assert {**trial.recipe().to_dict(), "steps": shipped["steps"]} == shipped
-    lengths = [trial.recipe().steps / shipped["steps"] for trial in whole]
-    assert lengths == sorted(lengths) and set(lengths) == {0.25, 1, 4}
+    for of, settings in (("fast", STEPS_SETTINGS), ("reference", CONTROL_SETTINGS)):
+        some = [trial for trial in whole if TRIALS[trial.trial][1] == of]
+        lengths = []
+        for trial in some:
+            shipped = get_preset("laptop", of).recipe_for(trial.model).to_dict()
+            assert {**trial.recipe().to_dict(), "steps": shipped["steps"]} == shipped
+            lengths.append(trial.recipe().steps / shipped["steps"])
+        assert lengths == sorted(lengths) and set(lengths) == {0.25, 1, 4}
+        assert {(trial.law, trial.dim, trial.model) for trial in some} == {*settings}
     # Only where the paper's loss means something: no rare encounters.
     assert {trial.law for trial in whole} == {"spring", "r1", "discontinuous"}
+
+
+def test_the_control_and_energies_stand_beside_the_paper(tmp_path):
+    fits = {"force": {"all": 0.1, "kept90": 0.021}, "acceleration": {"all": 0.3, "kept90": 0.412}}
+    about = {"law": "r1", "preset": "laptop", "model": "standard"}
+    one = {**made("reference-quarter", 0, 0.0, **about), "r2": fits}
+    write_record(tmp_path / "steps" / "one.json", one)
+    put = {**made("distance", 0, 0.99, law="r1", test_loss=0.0931), "model": "flathgn"}
+    del put["spectrum"]
+    write_record(tmp_path / "trials" / "two.json", put)
+    steps, problems = training.on_record("steps", tmp_path)
+    control = training.control_table(training.of_recipe(steps, "reference"))
+    assert "| 0.021 | 0.412 | 0.000 | 2.00\u00a0† | 0 |" in control and not problems
+    assert training.of_recipe(steps, "fast").empty
+    trials, problems = training.on_record("trials", tmp_path)
+    told = training.energy_table(trials[training.of_energies(trials)])
+    assert "| 0.0931 | 0.050 | 0.9900 | 1 |" in told and not problems
 
 
 def test_losses_stand_beside_the_papers_in_the_order_of_steps(tmp_path):

@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator
 
 from symlib.book.figures import BLUE, GREY, ORANGE, grid, styled
 from symlib.book.markdown import digits, measured, table
-from symlib.choices import RECIPES
+from symlib.choices import FLATHGN, RECIPES
 from symlib.papers.cranmer2020.data import MODEL_NAMES, TABLE_1, TABLE_3, cell_name
 from symlib.papers.cranmer2020.pages.runs import CELL, dagger, frame
 from symlib.papers.cranmer2020.study.trials import COMPONENTS, TRIALS, Trial
@@ -47,6 +47,11 @@ def on_record(kind: str, folder: Path | None = None) -> tuple[pd.DataFrame, list
     runs = frame(records, Trial)
     runs = runs.assign(order=runs.trial.map([*TRIALS].index))
     return runs.sort_values([*CELL, "steps", "order", "seed"]), problems
+
+
+def of_energies(runs: pd.DataFrame) -> pd.Series:
+    """Which of the trials are FlatHGN's."""
+    return runs.model == FLATHGN
 
 
 def heard(record: dict) -> int:
@@ -180,6 +185,45 @@ def steps_figure(runs: pd.DataFrame) -> tuple[Figure, str]:
         "Test loss against the number of training steps on logarithmic axes, one panel a law, the "
         f"paper's loss as a dashed line. {'; '.join(said) or 'No trial is on record'}."
     )
+
+
+def of_recipe(runs: pd.DataFrame, recipe: str) -> pd.DataFrame:
+    """The trials that are of a recipe, or of one with something about it changed."""
+    return runs[[TRIALS[name][1] == recipe for name in runs.trial]]
+
+
+def control_table(runs: pd.DataFrame) -> str:
+    """What the paper's own training says of messages after fewer and more steps."""
+    rows = []
+    for run in runs.itertuples():
+        fits = (f"{run.record['r2'][what]['kept90']:.3f}" for what in ("force", "acceleration"))
+        who = [cell_name(run.law, run.dim), MODEL_NAMES[run.model], f"{run.steps:,}"]
+        theirs = f"{TABLE_1[run.law, run.dim][run.model]:.3f}"
+        loss = digits(run.test_loss, 3) + dagger(run.standing)
+        rows.append([*who, *fits, theirs, loss, run.seed])
+    heads = [
+        "cell",
+        "model",
+        "steps",
+        "R² of force",
+        "of acceleration",
+        "paper's R²",
+        "loss",
+        "seed",
+    ]
+    return table(heads, rows) if rows else NONE
+
+
+def energy_table(runs: pd.DataFrame) -> str:
+    """FlatHGN's trials: loss beside the paper's, and how close H_pair's forces are to the law's."""
+    rows = []
+    for (law, dim, name), group in runs.groupby(["law", "dim", "trial"], sort=False):
+        force = [one["r2"]["force"]["kept90"] for one in group.record]
+        theirs = digits(TABLE_3[law, dim][FLATHGN], 2)
+        about = [cell_name(law, dim), TRIALS[name][0] + dagger(*group.standing)]
+        rows.append([*about, measured(group.test_loss), theirs, measured(force, 4), len(group)])
+    heads = ["cell", "recipe", "loss", "paper's loss", "R² of force", "seeds"]
+    return table(heads, rows) if rows else NONE
 
 
 def recipe_table(preset: Preset) -> str:

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import torch
 
-from symlib.choices import MESSAGE_MODELS
+from symlib.choices import FLATHGN, MESSAGE_MODELS
 from symlib.discovery import check, fit_network, prepare
 from symlib.errors import UnknownChoice
 from symlib.laws.potentials import get_law
+from symlib.messages.energies import record_energies
 from symlib.messages.recording import prediction_losses, record_messages
 from symlib.networks.graphs import snapshot_graphs
 from symlib.papers.cranmer2020.study.cells import told_in_a_line
@@ -34,10 +35,14 @@ SETTINGS = (
     *(("spring", 2, model) for model in MESSAGE_MODELS),
     ("charge", 2, "l1"),
     ("charge", 2, "kl"),
+    ("spring", 2, FLATHGN),
+    ("r1", 2, FLATHGN),
 )
 SEEDS = range(2)
 # Where no rare encounters rule the loss: what do more steps give?
 STEPS_SETTINGS = tuple((law, 2, "bottleneck") for law in ("spring", "r1", "discontinuous"))
+# Where the paper's own training may be too short here: the control, and sparsity from L1 alone.
+CONTROL_SETTINGS = (("spring", 2, "standard"), ("r1", 2, "standard"), ("spring", 2, "l1"))
 
 
 def _times(factor: float):
@@ -47,7 +52,8 @@ def _times(factor: float):
 # Name, what a reader sees, the recipe that is changed, its fields that change, and the models for
 # which it is a change. From `reference` to `plain` it is training that changes, from `plain` to
 # `fast` what the network is told.
-EVERY, SPARSE = MESSAGE_MODELS, ("l1", "kl")
+MESSAGES, SPARSE = MESSAGE_MODELS, ("l1", "kl")
+EVERY = (*MESSAGES, FLATHGN)
 AUGMENTED = {"invariant": False, "augmentation": 3.0}
 LEARNED = {**AUGMENTED, "born_invariant": False}
 TRIALS: dict[str, tuple[str, str, dict | Callable, tuple]] = {
@@ -62,9 +68,9 @@ TRIALS: dict[str, tuple[str, str, dict | Callable, tuple]] = {
     ),
     "slow-adam": ("plain, β₂ = 0.999", "plain", {"beta2": 0.999}, EVERY),
     "fast": ("fast: with more inductive bias", "fast", {}, EVERY),
-    "augmented": ("fast, invariance learned", "fast", LEARNED, EVERY),
-    "born": ("fast, invariance only at the start", "fast", AUGMENTED, EVERY),
-    "not-blind": ("fast, never blind", "fast", {"blind_until": 0.0}, EVERY),
+    "augmented": ("fast, invariance learned", "fast", LEARNED, MESSAGES),
+    "born": ("fast, invariance only at the start", "fast", AUGMENTED, MESSAGES),
+    "not-blind": ("fast, never blind", "fast", {"blind_until": 0.0}, MESSAGES),
     "alpha-constant": (
         "fast, α₁ constant", "fast", {"alpha_start": 1.0, "alpha_rise": 0.0}, SPARSE,
     ),
@@ -76,10 +82,15 @@ TRIALS: dict[str, tuple[str, str, dict | Callable, tuple]] = {
     ),
     "not-turned": ("fast, neither turned nor silenced", "fast", {"turn_every": 0}, SPARSE),
     "not-silenced": ("fast, turned but not silenced", "fast", {"silence_below": 0.0}, SPARSE),
+    "not-apart": ("fast, both energies told all", "fast", {"apart": False}, (FLATHGN,)),
+    "distance": ("fast, H_pair told the distance", "fast", {"distance": True}, (FLATHGN,)),
     "quarter-steps": ("a quarter of the steps", "fast", _times(0.25), ()),
     "four-times-steps": ("four times the steps", "fast", _times(4), ()),
+    "reference-quarter": ("reference, a quarter of the steps", "reference", _times(0.25), ()),
+    "reference-four-times": ("reference, four times the steps", "reference", _times(4), ()),
 }  # fmt: skip
 STEPS = ("quarter-steps", "fast", "four-times-steps")
+CONTROL = ("reference-quarter", "reference", "reference-four-times")
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,7 @@ class Trial(Study):
     def command(self) -> str:
         """What runs it anew in a checkout, with the trials beside it."""
         # `fast` itself is among both, at the presets that each has by default.
-        of_steps = self.trial in STEPS and self.preset != "ci"
+        of_steps = self.trial in (*STEPS, *CONTROL) and self.preset != "ci"
         kind = "steps" if of_steps else "recipe"
         return f"symlib bench {kind} --preset {self.preset} --seeds {self.seed + 1}"
 
@@ -139,10 +150,12 @@ class Trial(Study):
         options = {"cache": cache, "progress": progress}
         data = prepare(law, self.dim, preset, self.seed, **options)
         run = fit_network(law, self.model, data, preset, self.seed, **options)
+        found = {**run.facts(), **prediction_losses(run.network, *data.test)}
+        if self.model == FLATHGN:
+            return {**found, "r2": record_energies(run.network, law, data.test.states).r2()}
         heard = record_messages(run.network, law, data.test.states)
         return {
-            **run.facts(),
-            **prediction_losses(run.network, *data.test),
+            **found,
             "message_cost": message_cost(run.network, data.test.states),
             "r2": heard.r2(),
             "spectrum": heard.spread[:COMPONENTS],
@@ -163,11 +176,12 @@ def trials(preset: str = "ci", seeds: Iterable[int] = SEEDS) -> Iterator[Trial]:
 
 
 def steps_trials(preset: str = "laptop", seeds: Iterable[int] = range(1)) -> Iterator[Trial]:
-    """The recipe `fast` with fewer and more steps; the short runs of all settings first."""
+    """`fast`, then `reference`, with fewer and more steps; the short runs of all settings first."""
     for seed in seeds:
-        for name in STEPS:
-            for law, dim, model in STEPS_SETTINGS:
-                yield Trial(law, dim, model, name, seed, preset)
+        for names, settings in ((STEPS, STEPS_SETTINGS), (CONTROL, CONTROL_SETTINGS)):
+            for name in names:
+                for law, dim, model in settings:
+                    yield Trial(law, dim, model, name, seed, preset)
 
 
 def message_cost(network, states) -> float:
