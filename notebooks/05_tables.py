@@ -100,10 +100,11 @@ Markdown(scoreboard.cells(board, "1"))
 # %% [markdown]
 # ## Table 3: how well does it predict?
 #
-# Mean absolute error of the predicted accelerations on simulations that were not trained on;
-# less is better. Rare close encounters rule its size on charge and 1/r², and with it the seed of
-# the simulations, so the last column is the one to compare: our loss as a share of that of the
-# predictor which always says the median.
+# The loss $L_v$ on simulations that were not trained on: the absolute error of an acceleration
+# summed over its components and averaged over bodies, as {doc}`the chapter on training
+# <07_training>` writes it down; less is better. Rare close encounters rule its size on charge and
+# 1/r², and with it the seed of the simulations, so the last column is the one to compare: our loss
+# as a share of that of the predictor which always says the median.
 
 # %% tags=["hide-input"]
 Markdown(scoreboard.by_model(board, "3"))

@@ -57,7 +57,8 @@ PEER = _table(
         ("spring", 3): ((0.430, 1.000), (0.430, 1.000), (0.990, 0.438), (0.918, 0.532)),
     },
 )
-# Test losses: mean absolute error of the predicted accelerations.
+# Test losses L_v: |v − v̂| of the accelerations, summed over components and averaged over bodies
+# (appendix A.1).
 TABLE_3 = _table(
     MODELS,
     {
