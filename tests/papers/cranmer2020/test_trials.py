@@ -113,6 +113,17 @@ def test_the_page_shows_means_over_seeds_and_the_paper_s_r2(tmp_path):
     assert "†" not in text and "penalty" not in text
 
 
+def test_the_page_ranks_single_changes_by_what_they_cost(tmp_path):
+    found = {"fast": 0.99, "not-blind": 0.97, "half-rate": 0.98, "not-invariant": 0.9}
+    for name, r2 in {**found, "reference": 0.1}.items():
+        write_record(tmp_path / "trials" / f"{name}.json", made(name, 0, r2))
+    text = training.costliest(training.on_record("trials", tmp_path)[0], count=2)
+    worst, second = (
+        f"{TRIALS[name][0]} ({found[name]:.4f})" for name in ("not-invariant", "not-blind")
+    )
+    assert row(text, "Charge-2, L1")[1:] == ["0.9900", worst, second]
+
+
 @pytest.mark.parametrize("model", ["bottleneck", "l1", "kl"])
 def test_silent_messages_cost_nothing_and_others_what_the_penalty_says(model):
     network = particle_network(model, 2)

@@ -84,6 +84,25 @@ def all_trials(runs: pd.DataFrame) -> str:
     return "\n\n".join(parts) or NONE
 
 
+def costliest(runs: pd.DataFrame, count: int = 3) -> str:
+    """For each setting the single changes that cost most of R², the worst first.
+
+    Args:
+        runs: of `on_record`; the paper's recipe, which changes everything at once, is left out.
+        count: how many changes.
+    """
+    rows = []
+    for (law, dim, model), group in runs[runs.trial != "reference"].groupby(CELL):
+        means = group.groupby("trial").r2.mean()
+        changed = means.drop("fast", errors="ignore").sort_values()[:count]
+        told = [f"{TRIALS[name][0]} ({value:.4f})" for name, value in changed.items()]
+        whole = f"{means['fast']:.4f}" if "fast" in means else EMPTY
+        told += [EMPTY] * (count - len(told))
+        rows.append([f"{cell_name(law, dim)}, {MODEL_NAMES[model]}", whole, *told])
+    order = ("worst", "second", "third", *(f"{k}th" for k in range(4, count + 1)))
+    return table(["setting", "the recipe as it is", *order[:count]], rows) if rows else NONE
+
+
 @styled
 def trial_figure(runs: pd.DataFrame) -> tuple[Figure, str]:
     """1 − R² of every trial, a dot a seed, one panel a setting; further left is better."""
