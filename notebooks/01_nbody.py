@@ -154,8 +154,9 @@ print(
 show(*figures.loss_curve(run, loss["trivial_loss"], loss["test_loss"]))
 
 # %% [markdown]
-# *The loss during training. The dashed line is the predictor that always says the median. A loss
-# means little without it, because rare close encounters rule its size.*
+# *The loss during training: $|\mathbf a - \hat{\mathbf a}|$ summed over components, averaged over
+# bodies. The dashed line is the predictor that always says the median. A loss means little without
+# it, because rare close encounters rule its size.*
 #
 # How can that take seconds? The paper's recipe is there as `reference`. `plain` minimises the same
 # objective on the same network and knows no more; it only walks faster. The default recipe,

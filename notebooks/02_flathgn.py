@@ -236,8 +236,8 @@ show(
 # ## Every law
 #
 # The six laws in two and three dimensions, with the work of an evening. Losses are of
-# accelerations, as in table 3 of the paper; what a loss means is told by the trivial predictor's
-# beside it.
+# accelerations, summed over components and averaged over bodies, as in table 3 of the paper; what
+# a loss means is told by the trivial predictor's beside it.
 
 # %% tags=["hide-input"]
 if preset != "ci":

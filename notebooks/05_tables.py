@@ -171,10 +171,11 @@ Markdown(comparison.beside_symtorch(board))
 # %% [markdown]
 # ## Table 3: how well does it predict?
 #
-# Mean absolute error of the predicted accelerations on simulations that were not trained on;
-# less is better. Rare close encounters rule its size on charge and 1/r², and with it the seed of
-# the simulations, so the last column has the loss of the predictor that always says the median, on
-# the same snapshots.
+# The loss $L_v$ on simulations that were not trained on: the absolute error of an acceleration
+# summed over its components and averaged over bodies, as {doc}`the chapter on training
+# <07_training>` writes it down; less is better. Rare close encounters rule its size on charge and
+# 1/r², and with it the seed of the simulations, so the last column has the loss of the predictor
+# that always says the median, on the same snapshots.
 
 # %% tags=["hide-input"]
 Markdown(comparison.by_model(board, "3"))

@@ -56,8 +56,24 @@ steps, more = training.on_record("steps")
 # L = L_v + \alpha_1 L_e + \alpha_2 L_n,
 # $$ (training-objective)
 #
-# with $\alpha_1$ ending at $10^{-2}$ for L1 messages and at 1 for KL, $\alpha_2 = 10^{-8}$. What
-# is free is where training starts and how it walks. Nothing below knows which law it is about:
+# with $\alpha_1$ ending at $10^{-2}$ for L1 messages and at 1 for KL, $\alpha_2 = 10^{-8}$. Of
+# $N^v$ bodies with accelerations $\mathbf v'_i$ and $N^e$ edges with messages $\mathbf e'_k$,
+#
+# $$
+# L_v = \frac{1}{N^v} \sum_{i} \sum_{c} \left| v'_{ic} - \hat v'_{ic} \right|, \qquad
+# L_e = \frac{1}{N^e} \sum_{k} \sum_{j}
+# \begin{cases} |e'_{kj}| & \text{L1} \\
+# \frac{1}{2} \left( \mu_{kj}'^2 + \sigma_{kj}'^2 - \log \sigma_{kj}'^2 \right) & \text{KL} \\
+# 0 & \text{standard, bottleneck} \end{cases}, \qquad
+# L_n = \sum_l w_l^2,
+# $$ (losses)
+#
+# with $c$ the components of an acceleration, $j$ those of a message, and $w_l$ the network's
+# parameters. The loss in this book's tables is $L_v$ on held-out simulations. It is summed over
+# components and averaged over bodies, so it is as many times the mean absolute error of one
+# component as space has dimensions.
+#
+# What is free is where training starts and how it walks. Nothing below knows which law it is about:
 # each idea follows from what a message is for.
 #
 # ## From `reference` to `plain`: training

@@ -44,13 +44,19 @@ TOLERANCE = {
 }
 # An equation of each kind, and one that is none, to be judged.
 JUDGED = {
-    "r2": ["3.1*m2*m1*dx/(r**3 + 0.02)", "m2*dx/r**3", "m2*dx/r**2", "m2*dx/r**2.95 + 0.1"],
+    "r2": [
+        "3.1*m2*m1*dx/(r**3 + 0.02)", "m2*dx/r**3", "m2*dx/r**2", "m2*dx/r**2.95 + 0.1",
+        "IF(r > 20, 0, m2*dx/r**3)", "m2*dx/r**3 + IF(abs(r - 2) < 0.001, 9, 0)",
+    ],
     "r1": ["0.5*m2*dx/r**2 - m2*dy/r**2", "m2*dx/r"],
     "spring": ["-2.0*dx*(r - 1)/r", "-2.0*dx*(r - 1.2)/r", "dx - dx/r + 0.5", "dx"],
     "charge": ["q1*q2*dx/r**3", "q2*dx/r**3"],
     "damped": ["dy*(r - 1)/r", "dy/r"],
-    "discontinuous": ["IF(r > 2, (r - 1)*dx/r, 0)", "IF(r > 2, dx*r, 0)"],
-}
+    "discontinuous": [
+        "IF(r > 2, (r - 1)*dx/r, 0)", "IF(r > 2, dx*r, 0)",
+        "IF(r > 2, IF(r < 2.01, 9, dx - dx/r), 0)",
+    ],
+}  # fmt: skip
 
 
 def simulated(law: str, dim: int) -> dict:

@@ -19,7 +19,10 @@ HISTORY: dict[str, tuple[str, ...]] = {
     ),
     "listen": ("linear fits over all points and over the kept 90%",),
     "regress": ("Operon and PySR, polished fronts, the closest encounters left out",),
-    "judge": ("by form and by values outside the training range",),
+    "judge": (
+        "by form and by values outside the training range",
+        "and by form far away and beside every threshold, where a spike or a cutoff may hide",
+    ),
     "halos-refit": ("constants of Table 6's formulas from many starts, by mean |δ - δ̂|",),
     "halos-train": ("the halo network, components below a tenth silenced",),
     "halos-read": ("survey, kernel, and the equations of φᵉ and φᵛ refitted together",),

@@ -189,6 +189,39 @@ def test_near_misses(law, text, why):
     assert re.search(why, verdict.reason), verdict.reason
 
 
+# The energy (L) but for a place where no point drawn beforehand need lie; r stands for p, too.
+HIDDEN = [
+    "IF(r > 20, 0, L)",
+    "IF(r > 3, IF(r < 3.04, 50, L), L)",
+    "L + IF(abs(r - 2) < 0.0001, 50, 0)",
+    "L + IF((r - 3)^2 < 0.000000001, 9, 0)",
+    "L + 9*(floor(r - 2.2) - floor(r - 2.2001))",
+    "IF(m1 > 3, IF(m1 < 3.001, 0, L), L)",
+    "L + 100*exp(-1000000*(r - 2.5)^2)",
+]
+
+
+@pytest.mark.parametrize("law", ["self", *sorted({*OWN} - {"damped"})])
+def test_a_spike_or_a_cutoff_is_no_law(law):
+    for hidden in HIDDEN:
+        if law == "self":
+            text = re.sub(r"\br\b", "p", hidden.replace("m1", "m")).replace("L", "(0.5*p^2/m)")
+        else:
+            text = hidden.replace("L", f"({OWN[law]})")
+        verdict = judge(text, law)
+        assert not verdict, text
+        assert verdict.quantity is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(r - 1)^2 + IF(m1 > 20, 3*m1, -q1)", "IF(r > 30, 2*(r - 1)^2, 2*r*(r - 2) + 2.1)"],
+)
+def test_where_both_branches_are_the_law(text):
+    verdict = judge(text, "spring")
+    assert verdict, verdict.reason
+
+
 @settings(max_examples=10, deadline=None)
 @given(law=st.sampled_from(sorted(OWN)), dim=dims, size=factor, f=st.sampled_from(IDLE))
 def test_another_laws_potential_is_refused(law, dim, size, f):

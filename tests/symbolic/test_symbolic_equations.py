@@ -95,7 +95,7 @@ def test_an_exact_fit_has_a_finite_score_and_wins_once():
         "dx if r else 1", "open(r)", "'dx'", "dx; dy", "dx = 1", "unknown", "m2*dx/", "",
         "IF(r>2, dx)", "exp(dx, r)", "r > 2", "9**9**9**9", "1/0", "exp", "dx @ dy", "True",
         "dx and dy", "1e999", "(" * 500 + "r", "sqrt(-1)", "f'{dx}'", "exp(x=r)", "exp(*r)",
-        "x" * 30_000, "0 < r < 1",
+        "x" * 30_000, "0 < r < 1", "m1/exp(-999.0)",
     ],
 )  # fmt: skip
 def test_anything_off_the_whitelist_is_refused(text):
@@ -157,6 +157,15 @@ def test_redundant_constants_of_an_engine_are_folded():
     simple = simplify_equation(parse_equation(text, NAMES))
     assert complexity(simple) == 14
     assert len(form_of(simple).values) == 4
+
+
+def test_a_narrow_peak_is_no_rounding_error():
+    # Expanded, its coefficient is exp(-6250000), and what that is multiplied by is as large.
+    text = "dx*(1 - 1/r) + 100*exp(-1000000*(r - 2.5)^2)"
+    simple = simplify_equation(parse_equation(text, NAMES))
+    X = np.ones((1, len(NAMES)))
+    X[0, NAMES.index("r")] = 2.5
+    assert evaluate(simple, X, NAMES) == pytest.approx(100.6)
 
 
 def fitted(text, X, y, starts):

@@ -22,6 +22,7 @@ POTENTIALS = {
     "square": lambda r, a, b: 0.5 * jnp.sum((a.position - b.position) ** 2),
     # Its thresholds are found in its program.
     "kinked": lambda r, a, b: jnp.where(a.charge * b.charge > 0, jnp.maximum(r, 2.0), jnp.tanh(r)),
+    "shifted": lambda r, a, b: jnp.where(r - 2 < 0, 0.0, (r - 1) ** 2),
 }
 OF_A_USER = {name: PairPotential(name, law, dt=0.01) for name, law in POTENTIALS.items()}
 
@@ -131,6 +132,81 @@ def test_a_fitted_step_is_recovered():
     assert not recovered(text.replace("0.0003", "0.03"), "discontinuous", 2)
 
 
+# The law (L) but for a place where no point drawn beforehand need lie.
+HIDDEN = [
+    "IF(r > 20, 0, L)",
+    "IF(r > 300, 1.3*(L), L)",
+    "IF(r < 0.02, 0*r, L)",
+    "IF(r > 3, IF(r < 3.04, 50, L), L)",
+    "L + IF(abs(r - 2) < 0.01, 50, 0)",
+    "IF((r - 3)^2 < 0.000000001, 0, L)",
+    "IF(m1 > 3, IF(m1 < 3.001, 9, L), L)",
+    "IF(m2 > 400, 0, L)",
+    "IF(abs(dx - 1) < 0.003, IF(abs(dy - 0.7) < 0.003, 9, L), L)",
+    "(L)/(1 + exp(r - 27))",
+    "L + 100*exp(-1000000*(r - 2.5)^2)",
+    "L + 900*(floor(r - 2.2) - floor(r - 2.2001))",
+]
+# What lies where this law has no force at all changes nothing.
+_NO_FORCE = "IF(r < 0.02, 0*r, L)"
+
+
+@pytest.mark.parametrize("law", sorted({*OWN} - {"damped"}))
+def test_a_spike_or_a_cutoff_is_no_law(law):
+    own = OWN[law].replace("A", "0.3*dx + dy")
+    for hidden in HIDDEN:
+        if (law, hidden) == ("discontinuous", _NO_FORCE):
+            continue
+        verdict = recovered(hidden.replace("L", own), law, 2)
+        assert not verdict, hidden
+        assert verdict.quantity is None
+    assert re.search("not at .*r = 20$", recovered(HIDDEN[0].replace("L", own), law, 2).reason)
+
+
+@pytest.mark.parametrize("box", [["dx", "dy"], ["dx", "dy", "m2"]], ids=len)
+def test_a_small_box_is_found(box):
+    own, text = "m2*(0.3*dx + dy + 2*dz)/r^3", "9"
+    for name in box:
+        text = f"IF(abs({name} - 1) < 0.01, {text}, {own})"
+    assert not recovered(text, "r2", 3)
+
+
+def test_a_law_with_a_step_has_no_others_beside_it():
+    own = "(0.3*dx + dy)*(1 - 1/r)"
+    for text in (
+        f"IF(r < 2, 0, IF(abs(r - 2.03) < 0.01, 0, {own}))",
+        f"IF(r < 1.95, 0, IF(r < 1.97, {own}, IF(r < 2, 0, {own})))",
+        f"IF(r < 2, 0, {own} + 40*exp(-1000000*(r - 2.05)^2))",
+    ):
+        assert not recovered(text, "discontinuous", 2), text
+    for text in (
+        f"IF(r < 2.12, 0, {own}) + 0.1",
+        f"IF(1.01*r^2 > 4, {own}, 0)",
+        f"{own}*(1 + sign(r - 1.9))",
+        f"IF(m1 > m2, IF(r > 2.03, {own}, 0), IF(r > 2.03, {own}, 0))",
+    ):
+        verdict = recovered(text, "discontinuous", 2)
+        assert verdict, verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("law", "text"),
+    [
+        # Constants a percent off are off by more far away; that is no objection.
+        ("r2", "m2*(0.3*dx + dy)/r^2.98 + 0.3"),
+        ("r2", "m2*(0.3*dx + dy)/(r + 0.0064)^2.99 - 5"),
+        ("spring", "(dx - 0.2*dy)*(1.02 - 0.98/r) + 0.02"),
+        ("charge", "IF(q1*q2 > 0, 1.01, -0.98)*dx/r^3"),
+        # Two branches that are both the law.
+        ("r1", "IF(r > 30, m2*dx/r^2, 1.01*m2*dx/r^2)"),
+        ("spring", "max((dx - dx/r), dx - dx/r - 1)"),
+    ],
+)
+def test_far_away_the_form_counts(law, text):
+    verdict = recovered(text, law, 2)
+    assert verdict, verdict.reason
+
+
 @pytest.mark.parametrize(
     ("law", "yes", "no"),
     [
@@ -143,6 +219,7 @@ def test_a_fitted_step_is_recovered():
             "IF(q1*q2 > 0, IF(r > 2.03, 1, 0)*dx/r, 4*dx/(r*(exp(r) + exp(-r))^2))",
             "IF(q1*q2 > 0, IF(r > 3, 1, 0)*dx/r, 4*dx/(r*(exp(r) + exp(-r))^2))",
         ),
+        ("shifted", "IF(r > 2.03, dx*(1 - 1/r), 0)", "IF(r > 2.3, dx*(1 - 1/r), 0)"),
     ],
 )
 @pytest.mark.parametrize("dim", [2, 3])

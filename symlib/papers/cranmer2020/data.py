@@ -78,7 +78,8 @@ SYMTORCH = _table(
         ),
     },
 )  # fmt: skip
-# Test losses: mean absolute error of the predicted accelerations.
+# Test losses L_v: |v − v̂| of the accelerations, summed over components and averaged over bodies
+# (appendix A.1).
 TABLE_3 = _table(
     (*MESSAGE_MODELS, FLATHGN),
     {

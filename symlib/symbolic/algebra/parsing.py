@@ -166,6 +166,8 @@ def parse_equation(text: str, names: Sequence[str]) -> sp.Expr:
         raise InputError(f"equation: {text!r} is a condition, not a number")
     if result.has(sp.zoo, sp.nan, sp.oo, -sp.oo, sp.I):
         raise InputError(f"equation: {text!r} is not a finite real number")
+    if not all(math.isfinite(float(number)) for number in result.atoms(sp.Float)):
+        raise InputError("equation: a constant is too large for a 64-bit number")
     return result
 
 

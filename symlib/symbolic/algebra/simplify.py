@@ -15,8 +15,9 @@ from symlib.symbolic.algebra.expressions import is_condition
 
 # Expanding the product of several sums can explode; such an equation is kept as written.
 _MAX_TERMS = 60
-# A coefficient this far below its sum's largest one is left over from a cancellation.
-_ROUNDING = 1e-13
+# A coefficient this far below its sum's largest one is left over from a cancellation; one that is
+# farther below is meant, as exp(-100) in front of an exponential.
+_ROUNDING, _MEANT = 1e-13, 1e-30
 
 
 def normalise(expr: sp.Expr) -> sp.Expr:
@@ -103,7 +104,9 @@ def _multiplied_in(product: sp.Mul) -> list[sp.Expr]:
 def _without_rounding(terms):
     sizes = [abs(float(term.as_coeff_Mul()[0])) for term in terms]
     largest = max(sizes, default=0.0)
-    return [t for t, size in zip(terms, sizes, strict=True) if size > _ROUNDING * largest]
+    low, high = _MEANT * largest, _ROUNDING * largest
+    kept = (t for t, size in zip(terms, sizes, strict=True) if not low < size <= high)
+    return [term for term in kept if term != 0]
 
 
 def _factors(term) -> tuple[sp.Expr, dict]:

@@ -2,9 +2,9 @@
 
 FlatHGN's energies act through their derivatives alone: an energy may carry any function of
 the masses and charges and any factor, which the paper grants too. So an equation's gradient
-is compared with the true one, in the same two ways as a message with the force: by its form
-and by its values on fresh points (`verdict.py`). Taking the gradient is what differs; the
-constants that move are still the energy's own.
+is compared with the true one, in the same ways as a message with the force (`force.py`). Taking
+the gradient is what differs; the constants that move are still the energy's own. And since a
+gradient does not show them, jumps of the energy in space are looked for (`everywhere.py`).
 
     recovered_pair_energy("0.0019*q1*q2/r - 0.0112 - 0.00143*q1", "charge", dim=2)
     recovered_self_energy("0.49*p^2/m + 0.1*m", dim=2)
@@ -14,7 +14,7 @@ H_pair(1, 2) + H_pair(2, 1) shows in the dynamics: that is what to regress.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -24,21 +24,10 @@ from symlib.laws.potentials import PairPotential, get_law
 from symlib.laws.variables import body_names, pair_names
 from symlib.symbolic.algebra.expressions import Form, evaluate, symbol
 from symlib.symbolic.verdict.force import Verdict, judge, read_equation
-from symlib.symbolic.verdict.reference import (
-    Reference,
-    clear_of,
-    law_comparisons,
-    points,
-    references,
-    weights,
-)
+from symlib.symbolic.verdict.reference import Reference, points, references, weights
 
 # Flat apart from their steps: a derivative treats them as constants.
 _STEPS = (sp.floor, sp.ceiling, sp.sign)
-# A jump that counts as one, relative to what the energy changes by over a distance r.
-_JUMP = 0.05
-# Straight lines along which a jump is looked for.
-_LINES = 20
 
 
 @dataclass(frozen=True)
@@ -59,15 +48,31 @@ class GradientReference(Reference):
         """A yes in words; a: the one factor."""
         return f"{a[0]:.4g} times {self.what}, functions of masses and charges apart"
 
-    def run(self, form: Form) -> Callable[[np.ndarray], np.ndarray]:
+    def run(self, form: Form, X: np.ndarray | None = None) -> Callable[[np.ndarray], np.ndarray]:
         """function(constants) -> the gradient, component after component."""
-        n = len(self.X) // len(self.vector)
         components = [
             Form(part, form.symbols, form.values, form.kinds).compile(self.names)
             for part in gradient(form.expr, self.vector, self.names[-1])
         ]
-        X = self.X[:n]
-        return lambda constants: np.concatenate([part(constants, X) for part in components])
+        places = self.points() if X is None else X
+        return lambda constants: np.concatenate([part(constants, places) for part in components])
+
+    def points(self) -> np.ndarray:
+        """Its points, each once."""
+        return self.X[: len(self.X) // len(self.vector)]
+
+    def size(self, basis: np.ndarray) -> np.ndarray:
+        """Length of the true gradient, for each of its components."""
+        dim = len(self.vector)
+        return np.tile(np.linalg.norm(basis.reshape(dim, -1), axis=0), dim)
+
+    def levels(self, expr: sp.Expr, X: np.ndarray) -> np.ndarray:
+        """The energy itself, whose jumps its gradient does not show."""
+        return evaluate(expr, X, self.names)
+
+    def rise(self, size: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """Of an energy it is the gradient times the distance."""
+        return size[: len(X)] * X[:, -1]
 
     def terms(self, terms: list[sp.Expr]) -> list[sp.Expr]:
         """Those that change with the vector."""
@@ -92,13 +97,18 @@ def gradient(energy: sp.Expr, vector: tuple[str, ...], length: str) -> list[sp.E
 def _stacked(truth: Reference, what: str, quantity: str, vector) -> GradientReference:
     """A truth with a vector for each point, as one with a column of the components."""
     dim = len(vector)
+
+    def column(basis):
+        return basis.T.reshape(-1, 1)
+
     stacked = {
         "what": what,
         "quantity": quantity,
         "X": np.tile(truth.X, (dim, 1)),
-        "basis": truth.basis.T.reshape(-1, 1),
+        "basis": column(truth.basis),
         "weight": np.tile(truth.weight, dim),
         "train": np.tile(truth.train, dim),
+        "at": lambda X: column(truth.at(X)),
     }
     return GradientReference(**(vars(truth) | stacked), vector=tuple(vector))
 
@@ -115,7 +125,7 @@ def recovered_pair_energy(equation, law: "str | PairPotential", dim: int) -> Ver
 
     Returns:
         A `Verdict` whose one coefficient is a (any number but zero), and whose error is that
-        of the gradient. The energy may jump where the law's force does, and nowhere else.
+        of the gradient. The energy may jump where the law's force does, and nowhere else in space.
 
     Raises:
         InputError: an equation that cannot be read, an unknown law, another dimension.
@@ -128,7 +138,7 @@ def recovered_pair_energy(equation, law: "str | PairPotential", dim: int) -> Ver
         for truth in references(law, dim, expr)
         if truth.quantity == "force"
     ]
-    return _judge(expr, truths, "the distance", lambda X: law_comparisons(law, dim, X))
+    return _judge(expr, truths, "the distance")
 
 
 def recovered_self_energy(equation, dim: int) -> Verdict:
@@ -146,7 +156,7 @@ def recovered_self_energy(equation, dim: int) -> Verdict:
         InputError: an equation that cannot be read, or another dimension.
     """
     expr = read_equation(equation, body_names, dim)
-    return _judge(expr, [_kinetic(dim)], "the momentum", lambda X: ([], True))
+    return _judge(expr, [_kinetic(dim)], "the momentum")
 
 
 @lru_cache(maxsize=2)
@@ -154,54 +164,29 @@ def _kinetic(dim: int) -> GradientReference:
     """p / m at points with momenta like the separations of a pair: mostly 0.3 to 4."""
     X, train = points(dim)
     X = np.delete(X, [1, 3], axis=1)
-    velocity = X[:, 2 : 2 + dim] / X[:, :1]
     names = body_names(dim)
-    weight = weights(np.linalg.norm(velocity, axis=1), X[:, -1])
+
+    def velocities(X):
+        return X[:, 2 : 2 + dim] / X[:, :1]
+
+    velocity = velocities(X)
     what, quantity = "the kinetic energy p²/2m", "self energy"
-    truth = Reference(what, quantity, 0.0, names, X, velocity, weight, train)
+    truth = Reference(
+        what=what,
+        quantity=quantity,
+        softening=0.0,
+        names=names,
+        X=X,
+        basis=velocity,
+        weight=weights(np.linalg.norm(velocity, axis=1), X[:, -1]),
+        train=train,
+        at=velocities,
+        steps=lambda X: (np.empty((0, 2, len(X))), True),
+    )
     return _stacked(truth, what, quantity, names[2 : 2 + dim])
 
 
-def _judge(expr: sp.Expr, truths: list[GradientReference], on: str, comparisons) -> Verdict:
-    """By form and values, and then no to an energy that jumps in space.
-
-    Its gradient does not show that. Followed along straight lines past the origin, each change
-    must be the slope's integral.
-
-    Args:
-        comparisons: of X: the truth's own, at whose thresholds anything may happen, and whether
-            it has no other steps.
-    """
-    truth = truths[0]
-    if not np.any(truth.values(expr)):
+def _judge(expr: sp.Expr, truths: list[GradientReference], on: str) -> Verdict:
+    if not np.any(truths[0].values(expr)):
         return Verdict(False, f"it does not depend on {on}", expr)
-    verdict = judge(expr, truths)
-    names, vector = truth.names, truth.vector
-    if not verdict or not expr.has(sp.Piecewise, *_STEPS):
-        return verdict
-    components = gradient(expr, vector, names[-1])
-    first = names.index(vector[0])
-    rng = np.random.default_rng(0)
-    for row in truth.X[:_LINES]:
-        nearest = np.exp(rng.uniform(np.log(0.1), 0.0))
-        side, ahead = np.linalg.qr(rng.normal(size=(len(vector), 2)))[0].T
-        # Steps in proportion to the distance, out to 10 on either side.
-        s = np.linspace(-1.0, 1.0, 2001) * np.arcsinh(10.0 / nearest)
-        d = nearest * (side + np.sinh(s)[:, None] * ahead)
-        path = np.tile(row, (len(s), 1))
-        path[:, first:] = np.column_stack([d, np.linalg.norm(d, axis=1)])
-        slopes = np.column_stack([evaluate(part, path, names) for part in components])
-        along = slopes @ ahead
-        change = np.diff(evaluate(expr, path, names))
-        smooth = 0.5 * (along[1:] + along[:-1]) * np.diff(d @ ahead)
-        size = np.linalg.norm(slopes, axis=1) * path[:, -1]
-        jumps = np.abs(change - smooth) > _JUMP * np.maximum(size[1:], np.median(size))
-        if np.any(jumps):
-            allowed, known = comparisons(path)
-            clear = clear_of(allowed, len(path))
-            jumps &= known & clear[1:] & clear[:-1]
-        if np.any(jumps):
-            x, r = path[np.argmax(jumps), -1], names[-1]
-            reason = f"it jumps at {r} = {x:.3g}, where {truth.what} does not"
-            return replace(verdict, recovered=False, reason=reason, quantity=None)
-    return verdict
+    return judge(expr, truths)

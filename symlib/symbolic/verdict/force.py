@@ -2,8 +2,9 @@
 
 An equation is recovered when, simplified, it is proportional to one component of the true
 pairwise force, or of the acceleration (force / receiver's mass): any linear combination of
-the components, any additive constant. It is judged twice: by its form (`snapping.py`), and
-by its values on fresh points, most of them outside the range of the training data.
+the components, any additive constant. It is judged by its form (`snapping.py`), by its values
+on fresh points, most of them outside the range of the training data, and, in that form, far
+beyond those and beside its own thresholds, where no point may lie by chance (`everywhere.py`).
 
 Both bodies are taken at rest, which leaves out a drag such as the damped law's: that is the
 receiver's alone, and no message needs to carry it. The softening is a known small offset:
@@ -25,6 +26,7 @@ from symlib.laws.variables import pair_names
 from symlib.symbolic.algebra.expressions import Form, form_of, symbol
 from symlib.symbolic.algebra.parsing import equation_text, parse_equation
 from symlib.symbolic.algebra.simplify import expanded, simplify_equation
+from symlib.symbolic.verdict.everywhere import departure
 from symlib.symbolic.verdict.reference import Reference, references
 from symlib.symbolic.verdict.snapping import IDENTITY, LARGEST, Snapped, span_fit
 
@@ -33,8 +35,11 @@ CONSTANT_TOLERANCE = 0.10
 EXPONENT_TOLERANCE = 0.03
 # How far apart the constants of an IF's branches may be, relative to the mean force.
 JUMP_TOLERANCE = 0.01
-# Mean error on fresh points outside the training range, relative to the force there.
+# Mean error on fresh points outside the training range, relative to the force there. Anywhere
+# else, with constants moved into the law's form, the error of each single point.
 VALUE_TOLERANCE = 0.05
+# A constant added to r may be so many times the law's softening.
+SOFTENING_TOLERANCE = 3
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Verdict:
     error: mean error on fresh points outside the training range, relative to the force
     there, of the best a · force + b (NaN where none exists).
 
-    Of an energy (`energy_verdict.py`): quantity "pair energy" or "self energy"; one
+    Of an energy (`energy.py`): quantity "pair energy" or "self energy"; one
     coefficient, the factor in front of the true energy; no constant; error: of the gradient.
     """
 
@@ -149,6 +154,9 @@ def _judge(expr: sp.Expr, reference: Reference) -> tuple[Verdict, float]:
             f"the form is that of {what}, but its constants are off: values outside the "
             f"training range differ by {error:.1%}"
         )
+    else:
+        reason = departure(form.fill(moved.constants), reference, VALUE_TOLERANCE) or ""
+        distance += bool(reason)
     yes = not reason
     reason = reason or f"{reference.agreement(a)}; outside the training range within {error:.2%}"
     quantity = reference.quantity if yes else None
@@ -181,6 +189,8 @@ def _objection(expr: sp.Expr, form: Form, moved: Snapped, reference: Reference) 
     values = reference.values(expr)
     force = float(np.mean(np.abs(values - np.median(values))[reference.train]))
     for i, (old, new) in enumerate(zip(form.values, moved.constants, strict=True)):
+        if form.kinds[i] == "threshold":
+            continue  # no derivative moves it
         change = abs(new - old) / max(abs(old), 1e-300)
         if form.kinds[i] == "exponent":
             if change > EXPONENT_TOLERANCE:
@@ -211,7 +221,8 @@ def _is_softening(form: Form, i: int, reference: Reference) -> bool:
         factor = (home - constant).xreplace(known) / r
         if not factor.is_number:
             return False
-        return abs(float(known[constant])) <= 3 * reference.softening * abs(float(factor))
+        largest = SOFTENING_TOLERANCE * reference.softening * abs(float(factor))
+        return abs(float(known[constant])) <= largest
 
     homes = [n for n in sp.preorder_traversal(form.expr) if n.is_Add and constant in n.args]
     return bool(homes) and all(softens(home) for home in homes)

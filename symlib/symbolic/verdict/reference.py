@@ -1,12 +1,13 @@
 """The truth that an equation is compared with: points, and the force's components there.
 
-Points are of two kinds: like the training data (distances mostly 0.3 to 4, lognormal
-masses), and beyond them (distances from 0.1 to 10, heavier and lighter bodies).
+Points are of two kinds: like the training data (`ORDINARY` distances, lognormal masses), and
+outside of it (`BEYOND`, heavier and lighter bodies). An equation that
+agrees there is followed farther out, and to the places that its own parts tell (`landmarks.py`).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import combinations
 
 import jax
@@ -17,13 +18,18 @@ import sympy as sp
 from symlib.laws.potentials import Body, PairPotential
 from symlib.laws.variables import pair_names
 from symlib.symbolic.algebra.expressions import Form, evaluate, fixed
+from symlib.symbolic.verdict.landmarks import first_component
 from symlib.symbolic.verdict.snapping import Snapped, snap
 
 _POINTS = 400
 _BODIES = 4
-# Points this close to a threshold of the law or the equation are left out: where exactly a
-# step lies is a constant like others, but no derivative moves it.
-_STEP_BAND = 0.04
+# Distances of the two kinds of points; the second kind's leave the first kind's out.
+ORDINARY, BEYOND = (0.3, 4.0), (0.1, 10.0)
+# How far from a step of the law one of the equation may lie (relative). Where exactly a step lies
+# is a constant like others, but no derivative moves it: so points this close are left out.
+STEP_TOLERANCE = 0.08
+# The law is evaluated at many points in chunks of one size, for which it is compiled once.
+_CHUNK = 4096
 # In a law's program: what compares, what calls another program, what may hide a step.
 _COMPARING = ("gt", "ge", "lt", "le", "max", "min")
 _CALLING = ("pjit", "jit", "closed_call", "custom_jvp_call", "custom_vjp_call", "remat")
@@ -36,9 +42,11 @@ class Reference:
 
     what: in words, e.g. "the force of r2"; quantity: "force" or "acceleration"; softening;
     names: of the variables; X: [n, variables]; basis: [n, dim]; weight: [n], 1 / the force's
-    typical size; train: [n], points like the training data.
+    typical size; train: [n], points like the training data; at: basis at other points; steps:
+    what the truth compares at other points, and whether it has no steps but those
+    (`law_comparisons`).
 
-    `energy_verdict.py` has another kind, whose values are the gradients of an energy.
+    `energy.py` has another kind, whose values are the gradients of an energy.
     """
 
     what: str
@@ -49,6 +57,8 @@ class Reference:
     basis: np.ndarray
     weight: np.ndarray
     train: np.ndarray
+    at: Callable[[np.ndarray], np.ndarray]
+    steps: Callable[[np.ndarray], tuple[np.ndarray, bool]]
 
     # Whether an additive constant is allowed, and how a reason speaks of the comparison.
     offset = True
@@ -59,14 +69,30 @@ class Reference:
         """A yes in words; a: the coefficients that were found."""
         return f"proportional to a component of {self.what}"
 
-    def run(self, form: Form) -> Callable[[np.ndarray], np.ndarray]:
-        """function(constants) -> what is compared with the truth, [n]."""
+    def run(self, form: Form, X: np.ndarray | None = None) -> Callable[[np.ndarray], np.ndarray]:
+        """function(constants) -> what is compared with the truth at X, by default its own."""
         compiled = form.compile(self.names)
-        return lambda constants: compiled(constants, self.X)
+        return lambda constants: compiled(constants, self.X if X is None else X)
 
-    def values(self, expr: sp.Expr) -> np.ndarray:
-        """What is compared with the truth, [n]."""
-        return self.run(fixed(expr))(np.empty(0))
+    def values(self, expr: sp.Expr, X: np.ndarray | None = None) -> np.ndarray:
+        """What is compared with the truth, at X or its own points."""
+        return self.run(fixed(expr), X)(np.empty(0))
+
+    def points(self) -> np.ndarray:
+        """Its points, each once."""
+        return self.X
+
+    def size(self, basis: np.ndarray) -> np.ndarray:
+        """How large the truth is at each point, from its basis there."""
+        return np.linalg.norm(basis, axis=1)
+
+    def levels(self, expr: sp.Expr, X: np.ndarray) -> np.ndarray:
+        """What must not jump where the truth has no step, [n]."""
+        return self.values(expr, X)
+
+    def rise(self, size: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """By how much that changes over a distance like the one at X, [n], from a size there."""
+        return size
 
     def snap(self, form: Form) -> Snapped:
         """The form's constants, moved into the span of the truth (`snapping.py`)."""
@@ -83,11 +109,10 @@ def points(dim: int, seed: int = 20200619) -> tuple[np.ndarray, np.ndarray]:
     n = 2 * _POINTS
     train = np.arange(n) < _POINTS
     d = rng.normal(size=(n, dim))
-    near = rng.uniform(np.log(0.3), np.log(4), n)
+    (closest, farthest), (low, high) = np.log(BEYOND), np.log(ORDINARY)
+    near = rng.uniform(low, high, n)
     side = rng.random(n) < 0.5
-    far = np.where(
-        side, rng.uniform(np.log(0.1), np.log(0.3), n), rng.uniform(np.log(4), np.log(10), n)
-    )
+    far = np.where(side, rng.uniform(closest, low, n), rng.uniform(high, farthest, n))
     distance = np.exp(np.where(train, near, far))
     d *= (distance / np.linalg.norm(d, axis=1))[:, None]
     masses = np.exp(rng.normal(size=(n, 2)) * np.where(train, 1.0, 1.5)[:, None])
@@ -108,20 +133,34 @@ def weights(size: np.ndarray, r: np.ndarray) -> np.ndarray:
     return 1.0 / np.maximum(np.maximum(size, 0.1 * nearby), floor)
 
 
-def clear_of(comparisons, count: int) -> np.ndarray:
-    """Which points [count] are not close to a threshold.
+def stretched(X: np.ndarray, names: tuple[str, ...], factor: float) -> np.ndarray:
+    """The same points with every vector, and its length, so many times as long."""
+    out = X.copy()
+    out[:, first_component(names) :] *= factor
+    return out
+
+
+def near_steps(compared: Callable, X: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """To how many thresholds each of some points [n, variables] is close.
 
     Args:
-        comparisons: pairs (left, right) of what is compared, each of shape [count].
+        compared: of X: pairs (left, right) of what is compared, each of shape [n].
     """
-    clear = np.ones(count, dtype=bool)
-    for left, right in comparisons:
-        # A charge is -1 or 1, on a known side of any threshold.
-        if len(np.unique(np.column_stack([left, right]), axis=0)) > 4:
-            with np.errstate(all="ignore"):
-                clear &= ~(np.abs(left - right) <= _STEP_BAND * (np.abs(left) + np.abs(right)) / 2)
+    near, pairs = np.zeros(len(X), dtype=int), compared(X)
+    if not len(pairs):
+        return near
+    factor = 1 + STEP_TOLERANCE
+    sides = [compared(stretched(X, names, by)) for by in (1 / factor, factor)]
+    for (left, right), nearer, farther in zip(pairs, *sides, strict=True):
+        with np.errstate(all="ignore"):
+            close = (nearer[0] > nearer[1]) != (farther[0] > farther[1])
+            # A charge is -1 or 1, on a known side of any threshold.
+            if len(np.unique(np.column_stack([left, right]), axis=0)) > 4:
+                band = STEP_TOLERANCE * (np.abs(left) + np.abs(right)) / 2
+                close |= np.abs(left - right) <= band
+        near += close
     # A comparison that is close everywhere is no threshold in space.
-    return clear if clear.mean() > 0.1 else np.ones(count, dtype=bool)
+    return near if np.mean(near == 0) > 0.1 else np.zeros(len(X), dtype=int)
 
 
 def equation_comparisons(expr: sp.Expr, X: np.ndarray, names: Sequence[str]) -> list:
@@ -132,14 +171,25 @@ def equation_comparisons(expr: sp.Expr, X: np.ndarray, names: Sequence[str]) -> 
     return [[evaluate(side, X, names) for side in pair] for pair in pairs]
 
 
-def law_comparisons(law: PairPotential, dim: int, X: np.ndarray) -> tuple[list, bool]:
+def law_comparisons(law: PairPotential, dim: int, X: np.ndarray) -> tuple[np.ndarray, bool]:
     """(left, right) of every comparison inside a law's potential, at rest and not softened.
+
+    Returns:
+        The comparisons, [comparisons, 2, n], and whether these are all the places where the law
+        may have a step.
+    """
+    compared, known = _comparing(law, dim)
+    with jax.enable_x64(True):
+        found = np.concatenate([compared(jnp.asarray(chunk)) for chunk in _chunks(X)])
+    return found[: len(X)].transpose(1, 2, 0), known
+
+
+@lru_cache(maxsize=32)
+def _comparing(law: PairPotential, dim: int) -> tuple[Callable, bool]:
+    """function(X [n, variables]) -> what is compared [n, comparisons, 2]; and whether it is all.
 
     The potential is Python code, the user's own perhaps; JAX traces it into a short program,
     which is walked through here.
-
-    Returns:
-        The comparisons, and whether these are all the places where the law may have a step.
     """
 
     def potential(row):
@@ -148,74 +198,111 @@ def law_comparisons(law: PairPotential, dim: int, X: np.ndarray) -> tuple[list, 
         here = Body(still, still, m1, q1, _BODIES)
         return law.function(r, here, Body(jnp.stack(d), still, m2, q2, _BODIES))
 
-    found, known = [], True
+    known = True
 
-    def walk(program, constants, arguments) -> list:
-        nonlocal known
-        values = dict(zip(program.constvars, constants, strict=True))
-        values |= dict(zip(program.invars, arguments, strict=True))
+    def compared(row):
+        found = []
 
-        def read(atom):
-            return atom.val if hasattr(atom, "val") else values[atom]
+        def walk(program, constants, arguments) -> list:
+            nonlocal known
+            values = dict(zip(program.constvars, constants, strict=True))
+            values |= dict(zip(program.invars, arguments, strict=True))
 
-        for equation in program.eqns:
-            name, inputs = equation.primitive.name, [read(atom) for atom in equation.invars]
-            known &= name not in _STEPPING
-            if name in _COMPARING and all(np.size(side) in (1, len(X)) for side in inputs):
-                found.append([np.broadcast_to(np.ravel(side), len(X)) for side in inputs])
-            if name in _CALLING:
-                inner = equation.params.get("jaxpr") or equation.params["call_jaxpr"]
-                outputs = walk(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), inputs)
-            else:
-                outputs = equation.primitive.bind(*inputs, **equation.params)
-                outputs = outputs if equation.primitive.multiple_results else [outputs]
-            values |= dict(zip(equation.outvars, outputs, strict=True))
-        return [read(atom) for atom in program.outvars]
+            def read(atom):
+                return atom.val if hasattr(atom, "val") else values[atom]
+
+            for equation in program.eqns:
+                name, inputs = equation.primitive.name, [read(atom) for atom in equation.invars]
+                known &= name not in _STEPPING
+                if name in _COMPARING and all(np.size(side) == 1 for side in inputs):
+                    found.append(jnp.stack([jnp.ravel(side)[0] for side in inputs]))
+                if name in _CALLING:
+                    inner = equation.params.get("jaxpr") or equation.params["call_jaxpr"]
+                    program_inside = getattr(inner, "jaxpr", inner)
+                    outputs = walk(program_inside, getattr(inner, "consts", ()), inputs)
+                else:
+                    outputs = equation.primitive.bind(*inputs, **equation.params)
+                    outputs = outputs if equation.primitive.multiple_results else [outputs]
+                values |= dict(zip(equation.outvars, outputs, strict=True))
+            return [read(atom) for atom in program.outvars]
+
+        traced = jax.make_jaxpr(potential)(row)
+        walk(traced.jaxpr, traced.consts, [row])
+        return jnp.stack(found) if found else jnp.zeros((0, 2))
 
     with jax.enable_x64(True):
-        traced = jax.make_jaxpr(jax.vmap(potential))(jnp.asarray(X))
-        walk(traced.jaxpr, traced.consts, [jnp.asarray(X)])
-    return found, known
+        jax.eval_shape(compared, jax.ShapeDtypeStruct((dim + 5,), np.float64))
+    return jax.jit(jax.vmap(compared)), known
+
+
+def _chunks(X: np.ndarray) -> list[np.ndarray]:
+    """X in chunks of one size, the last filled up with its last point."""
+    size = min(_CHUNK, len(X))
+    filled = np.concatenate([X, np.repeat(X[-1:], -len(X) % size, axis=0)])
+    return np.split(filled, len(filled) // size)
+
+
+@lru_cache(maxsize=32)
+def _compiled(law: PairPotential) -> Callable:
+    return jax.jit(jax.vmap(lambda a, b: law.force(a, b, _BODIES)))
 
 
 def true_forces(law: PairPotential, dim: int, X: np.ndarray) -> np.ndarray:
     """Force on body 1 by autodiff of the law itself, shape [n, dim], both bodies at rest."""
-    m1, m2, q1, q2 = X[:, :4].T
-    d, still = X[:, 4 : 4 + dim], np.zeros((len(X), dim))
-    receivers = np.column_stack([still, still, q1, m1])
-    senders = np.column_stack([d, still, q2, m2])
-    with jax.enable_x64(True):
-        force = jax.jit(jax.vmap(lambda a, b: law.force(a, b, _BODIES)))
-        return np.asarray(force(jnp.asarray(receivers), jnp.asarray(senders)))
+    parts = []
+    for chunk in _chunks(X):
+        m1, m2, q1, q2 = chunk[:, :4].T
+        d, still = chunk[:, 4 : 4 + dim], np.zeros((len(chunk), dim))
+        receivers = np.column_stack([still, still, q1, m1])
+        senders = np.column_stack([d, still, q2, m2])
+        with jax.enable_x64(True):
+            parts.append(_compiled(law)(jnp.asarray(receivers), jnp.asarray(senders)))
+    return np.concatenate(parts)[: len(X)]
+
+
+def _ways(law: PairPotential) -> list[tuple[PairPotential, bool]]:
+    """The law not softened, softened in the distance, and in the direction, too."""
+    bare, soft = (replace(law, softening=s, validate=False) for s in (0.0, law.softening))
+    return [(bare, False), (soft, False), (soft, True)] if law.softening else [(bare, False)]
+
+
+def _true(
+    law: PairPotential, dim: int, throughout: bool, quantity: str, X: np.ndarray
+) -> np.ndarray:
+    """Force or acceleration at X, [n, dim]; throughout: softened in the direction, too."""
+    force = true_forces(law, dim, X)
+    if throughout:
+        force = force * (X[:, -1:] / (X[:, -1:] + law.softening))
+    return force if quantity == "force" else force / X[:, :1]
 
 
 @lru_cache(maxsize=32)
-def _truth(law: PairPotential, dim: int) -> tuple[list, list[np.ndarray]]:
-    """The law's comparisons, and its force, softened or not, at `points`."""
+def _near(law: PairPotential, dim: int) -> tuple[np.ndarray, bool]:
+    """To how many of the law's thresholds `points` are close, and whether they are all."""
     X, _ = points(dim)
-    forces = []
-    for softening in dict.fromkeys((0.0, law.softening)):
-        force = true_forces(replace(law, softening=softening, validate=False), dim, X)
-        forces.append(force)
-        if softening:
-            # Softened in the direction, too.
-            forces.append(force * (X[:, -1:] / (X[:, -1:] + softening)))
-    return law_comparisons(law, dim, X)[0], forces
+    near = near_steps(lambda X: law_comparisons(law, dim, X)[0], X, pair_names(dim))
+    return near, law_comparisons(law, dim, X)[1]
 
 
 def references(law: PairPotential, dim: int, equation: sp.Expr) -> list[Reference]:
     """Force and acceleration, without softening, with it in the distance, and throughout."""
     X, _ = points(dim)
-    compared = [*_truth(law, dim)[0], *equation_comparisons(equation, X, pair_names(dim))]
-    return _references(law, dim, clear_of(compared, len(X)).tobytes())
+    names = pair_names(dim)
+    near, known = _near(law, dim)
+    if not known:
+        # A step of such a law may lie wherever the equation has one.
+        near = near + near_steps(lambda X: equation_comparisons(equation, X, names), X, names)
+    return _references(law, dim, (near == 0).tobytes())
 
 
 @lru_cache(maxsize=32)
 def _references(law: PairPotential, dim: int, clear: bytes) -> list[Reference]:
     X, train = points(dim)
     out = []
-    for force in _truth(law, dim)[1]:
-        for quantity, basis in (("force", force), ("acceleration", force / X[:, :1])):
+    for one, throughout in _ways(law):
+        for quantity in ("force", "acceleration"):
+            at = partial(_true, one, dim, throughout, quantity)
+            basis = at(X)
             keep = np.frombuffer(clear, dtype=bool) & np.all(np.isfinite(basis), axis=1)
             out.append(
                 Reference(
@@ -227,6 +314,8 @@ def _references(law: PairPotential, dim: int, clear: bytes) -> list[Reference]:
                     basis=basis[keep],
                     weight=weights(np.linalg.norm(basis[keep], axis=1), X[keep, -1]),
                     train=train[keep],
+                    at=at,
+                    steps=partial(law_comparisons, law, dim),
                 )
             )
     return out

@@ -179,6 +179,21 @@ def test_a_bad_argument_stops_at_once(arguments, said, capsys, monkeypatch):
     assert said in capsys.readouterr().err
 
 
+def test_a_new_verdict_measures_nothing_again(tmp_path, monkeypatch):
+    study = RawExperiment(law="spring", bodies=3, preset="smoke")
+    messages = [{"equation": text, "recovered": False} for text in ("dx - dx/r", "dx")]
+    older = {"kind": study.kind, "factorised": {"messages": messages, "matrix": [[1.0]]}}
+    facts = study.facts()
+    facts["made_by"] = {**facts["made_by"], "judge": 0}
+    write_record(study.path(tmp_path), {**older, **facts})
+    monkeypatch.setattr(RawExperiment, "measure", None)
+    record, new = study.run(tmp_path, progress=False)
+    assert new and study.standing(record) == "fresh"
+    found = record["factorised"]
+    assert [one["recovered"] for one in found["messages"]] == [True, False]
+    assert found["messages"][1]["verdict"]["reason"] and found["matrix"] == [[1.0]]
+
+
 def test_raw_records_are_told_apart_by_system_and_by_what_goes_in():
     paper = RawExperiment()
     assert paper.path("x").as_posix() == "x/raw_regression-laptop-0.json"

@@ -76,6 +76,17 @@ class RawExperiment(Study):
     def check(self, engine: str = "auto") -> None:
         discovery.check(self.law, self.dim, MODEL, self.preset, self.seed, self.bodies, engine)
 
+    def again(self, stage: str, record: dict, **options) -> dict:
+        """A new verdict needs the messages' equations alone."""
+        if stage != "judge":
+            return self.measure(**options)
+        kept = {key: value for key, value in record.items() if key not in ("provenance", "failed")}
+        messages = []
+        for one in record["factorised"]["messages"]:
+            verdict = symbolic.recovered(one["equation"], self.law, self.dim)
+            messages.append({**one, "recovered": bool(verdict), "verdict": verdict.to_dict()})
+        return {**kept, "factorised": {**record["factorised"], "messages": messages}}
+
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
         """Both ways on the same system."""
         law, preset = get_law(self.law), get_preset(self.preset)
