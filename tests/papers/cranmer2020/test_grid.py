@@ -106,7 +106,7 @@ def test_a_dry_run_with_the_cluster_s_profile(tmp_path):
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    assert said.count("rule cell:") == 120
+    assert said.count("rule cell:") == 180
     asked = next(line for line in said.splitlines() if "resources:" in line)
     for resource in ("mem_mb=16000", "runtime=2880", "gpu=1", "cpus_per_task=4", "nodes=1"):
         assert resource in asked
