@@ -167,6 +167,7 @@ def eight(
     model: AnyModel = None,
     preset: GridPreset = "laptop",
     seed: Seed = 0,
+    recipe: Recipe = None,
     out: Folder = None,
     cache: Cache = None,
     retry: Retry = False,
@@ -177,7 +178,7 @@ def eight(
 
     folder = out or cells.default_folder(preset).parent
     for one in (model,) if model else choices.MESSAGE_MODELS:
-        study = eight_bodies.EightBodies(one, preset, seed, law)
+        study = eight_bodies.EightBodies(one, preset, seed, law, recipe or "fast")
         _study(study, folder, eight_bodies.line, "auto", cache, retry, quiet)
 
 

@@ -58,9 +58,9 @@ def put_raw(folder, preset="laptop", **changes):
     return write_record(made.path(folder), record)
 
 
-def put_eight(folder, preset="laptop", law="spring", **changes):
+def put_eight(folder, preset="laptop", law="spring", recipe="fast", **changes):
     """A record of `symlib eight` with L1 messages; returns its file."""
-    made, fit = EightBodies("l1", preset, law=law), {"all": 0.9, "kept90": 0.987}
+    made, fit = EightBodies("l1", preset, law=law, recipe=recipe), {"all": 0.9, "kept90": 0.987}
     part = {"r2": fit, "coefficients": [0.5, -0.25, 0.0]}
     part |= {"message": [0.1, 0.2, 0.4], "combination": [0.1, 0.25, 0.35]}
     record = {

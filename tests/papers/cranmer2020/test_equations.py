@@ -240,7 +240,7 @@ def test_springs_are_figure_5_and_other_laws_stand_below(tmp_path):
     assert chapter.eight()["l1"]["law"] == "spring" and len(chapter.eights) == 2
     text = equations.eight(chapter)
     assert text.count("| L1 |") == 2 and text.count("not yet run") == 3
-    assert text.splitlines()[-1].startswith("| 1/r-2 | L1 | 0.900 |")
+    assert text.splitlines()[-1].startswith("| 1/r-2 | `fast` | L1 | 0.900 |")
 
 
 def test_aids_say_which_laws_are_lost_without_them(tmp_path):
@@ -265,8 +265,8 @@ def test_every_number_is_a_record_s_and_goes_with_it(tmp_path):
         "| **7** | **0.5** | **0.120** | **`0.123*m2*dx/r^2`** |": put_cell(tmp_path),
         "| raw, selected | 36 | `0.5*x1` | 3 | 61 | – |": put_raw(tmp_path),
         "| **equations of the messages** | 0.500 | 0.0500 | 5.0% | 0.900 |": tmp_path,
-        "| Spring-2 | L1 | 0.900 | 0.987 | 0.100 | 0.200 | 0.050 | 0.0020 | laptop |": put_eight(
-            tmp_path
+        "| Spring-2 | `fast` | L1 | 0.900 | 0.987 | 0.100 | 0.200 | 0.050 | 0.0020 | laptop |": (
+            put_eight(tmp_path)
         ),
         "| 12 | 0.4 | 0.040 | `IF(r > 2, dx, 0) + 0.3` |": put_cell(
             tmp_path, law="discontinuous", model="l1", recovered=False

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -53,9 +54,9 @@ class Chapter:
         """The record of the pure regression; None where it is not on record."""
         return next(iter(self.raws.record[~self.raws.failed]), None)
 
-    def eight(self, law: str = "spring") -> dict[str, dict]:
+    def eight(self, law: str = "spring", recipe: str = "fast") -> dict[str, dict]:
         """Records of eight bodies by model, Figure 5's of springs; what was not run is missing."""
-        of = self.eights[self.eights.law == law]
+        of = self.eights[(self.eights.law == law) & (self.eights.recipe == recipe)]
         return dict(zip(of.model, of.record, strict=True))
 
     def first(self, law: str, dim: int, model: str, recipe: str = "fast") -> dict | None:
@@ -84,12 +85,12 @@ def read_chapter(folder: Path | None = None) -> Chapter:
         runs.counting(runs.frame(records, kind), by)
         for records, kind, by in (
             (raws, RawExperiment, ["law"]),
-            (eights, EightBodies, ["law", "model"]),
+            (eights, EightBodies, ["law", "model", "recipe"]),
             (tried, SearchTrial, ["law", "dim", "trial"]),
         )
     )
     cells = runs.counting(cells[cells.law.isin(LAWS)])
-    first = eight.groupby(["law", "model"]).head(1)
+    first = eight.groupby(["law", "model", "recipe"]).head(1)
     problems += [*more, *others, *flaws, *(f"record {name}: unknown trial" for name in unknown)]
     return Chapter(cells, raw.head(1), first, aids, problems)
 
@@ -234,12 +235,13 @@ def shares(chapter: Chapter) -> str:
 
 
 def eight(chapter: Chapter) -> str:
-    """R², losses and spectrum of the models trained on eight bodies, by law and model."""
+    """R², losses and spectrum of the models trained on eight bodies, by law, recipe and model."""
     rows = []
-    for law in EIGHT_LAWS:
-        records = chapter.eight(law)
-        # The paper has springs alone; of the others a row that is not there is no gap.
-        for model in MESSAGE_MODELS if law == EIGHT_LAWS[0] else records:
+    for law, recipe in product(EIGHT_LAWS, RECIPES):
+        records = chapter.eight(law, recipe)
+        # The paper has springs alone; of what else was run a row that is not there is no gap.
+        paper = (law, recipe) == (EIGHT_LAWS[0], "fast")
+        for model in MESSAGE_MODELS if paper else records:
             record = records.get(model, {"failed": "", "preset": EMPTY})
             if "failed" in record:
                 said = ["failed" if model in records else "not yet run", *[EMPTY] * 5]
@@ -250,9 +252,10 @@ def eight(chapter: Chapter) -> str:
                 # A bottleneck has no third message.
                 third = digits(others[0] / first, 2) if others else EMPTY
                 said += [digits(record["test_loss"] / record["trivial_loss"], 2), third]
-            rows.append([cell_name(law, 2), MODEL_NAMES[model], *said, record["preset"]])
+            who = [cell_name(law, 2), f"`{recipe}`", MODEL_NAMES[model]]
+            rows.append([*who, *said, record["preset"]])
     fits = ("R² of force, all", "kept 90%", "R² of acceleration, all", "kept 90%")
-    heads = ["cell", "model", *fits, "loss / trivial", "third message / first", "preset"]
+    heads = ["cell", "recipe", "model", *fits, "loss / trivial", "third message / first", "preset"]
     return table(heads, rows)
 
 

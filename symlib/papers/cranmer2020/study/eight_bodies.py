@@ -27,18 +27,19 @@ SPECTRUM = 15
 
 @dataclass(frozen=True)
 class EightBodies(Study):
-    """One panel row of figure 5: a message model at one preset and seed, on one of `LAWS`."""
+    """One panel row of figure 5: a message model by one recipe, on one of `LAWS`."""
 
     model: str
     preset: str = "laptop"
     seed: int = 0
     law: str = "spring"
+    recipe: str = "fast"
 
     kind = "eight bodies"
     stages = ("simulate", "train", "listen")
 
     def path(self, folder: str | Path) -> Path:
-        name = f"{self.law}-{DIM}-{self.model}-{self.preset}-{self.seed}.json"
+        name = f"{self.law}-{DIM}-{self.model}-{self.preset}-{self.recipe}-{self.seed}.json"
         return Path(folder) / "eight_bodies" / name
 
     def inputs(self) -> list:
@@ -46,22 +47,24 @@ class EightBodies(Study):
         return [
             get_law(self.law).fingerprint(),
             [DIM, BODIES, self.model, self.seed, SAMPLE],
-            get_preset(self.preset).inputs(self.model),
+            get_preset(self.preset, self.recipe).inputs(self.model),
         ]
 
     def command(self) -> str:
         return (
             f"symlib eight --law {self.law} --model {self.model} --preset {self.preset} "
-            f"--seed {self.seed}"
+            f"--seed {self.seed} --recipe {self.recipe}"
         )
 
     def check(self, engine: str = "auto") -> None:
         known("model", self.model, MESSAGE_MODELS)
-        discovery.check(self.law, DIM, self.model, self.preset, self.seed, BODIES, engine)
+        discovery.check(
+            self.law, DIM, self.model, self.preset, self.seed, BODIES, engine, self.recipe
+        )
 
     def measure(self, *, engine: str, cache: Path | None, progress: bool) -> dict:
         """Train on eight bodies and listen to held-out snapshots."""
-        law, preset = get_law(self.law), get_preset(self.preset)
+        law, preset = get_law(self.law), get_preset(self.preset, self.recipe)
         options = {"cache": cache, "progress": progress}
         data = discovery.prepare(law, DIM, preset, self.seed, bodies=BODIES, **options)
         trained = discovery.fit_network(law, self.model, data, preset, self.seed, **options)
@@ -116,7 +119,7 @@ def what_they_say(heard: recording.Messages, seed: int = 0) -> dict:
 def line(record: dict) -> str:
     """A record in one line."""
     name = f"{record['law']}-{DIM}, {BODIES} bodies, {record['model']} seed {record['seed']}"
-    return told_in_a_line(record, f"{name}, {record['preset']}")
+    return told_in_a_line(record, f"{name}, {record['preset']}, {record['recipe']}")
 
 
 def _rounded(values) -> list[float]:
