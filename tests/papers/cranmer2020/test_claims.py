@@ -63,7 +63,7 @@ def test_the_standard_model_is_the_control_and_fast_decides_nothing(tmp_path):
         "reference": "reproduced (1 of 1, 7 not yet run)",
         "plain": "not reproduced (0 of 1, 7 not yet run)",
     }
-    assert any("R² 0.980 to 0.980" in line for line in control.measured)
+    assert any("R² 0.980 in one cell" in line for line in control.measured)
     laws = claim(tmp_path, "It finds none")
     assert set(laws.verdicts) == {"reference", "plain"}
     assert laws.verdicts["reference"].startswith("reproduced (1 of 1")

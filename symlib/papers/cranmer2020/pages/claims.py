@@ -547,6 +547,8 @@ def _range(what: str, values: Sequence[float], decimals: int) -> str:
     if not values:
         return ""
     low, high = min(values), max(values)
+    if len(values) == 1:
+        return f"{what} {low:.{decimals}f} in one cell"
     return f"{what} {low:.{decimals}f} to {high:.{decimals}f} over {len(values)} cells"
 
 
