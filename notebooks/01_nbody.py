@@ -241,7 +241,8 @@ Markdown(
 # The verdict is code, the same for every engine and model. It asks whether the equation is
 # proportional to one component of the true force or acceleration, any direction and any constant
 # allowed: first by its form, with the equation's own constants allowed to move a little and no
-# term allowed to be left over, then by its values on fresh points outside the range of training.
+# term allowed to be left over, then by its values on fresh points outside the range of training,
+# then far out and on both sides of every threshold. {doc}`06_equations` lists what it forgives.
 #
 # ## What the equation buys
 #

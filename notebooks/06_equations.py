@@ -139,7 +139,24 @@ Markdown(equations.table_4(records, "r1"))
 
 # %% [markdown]
 # Applied to the paper's own errors, the rule selects the row that the paper shades for 1/r. For
-# 1/r² the largest score is that of complexity 12, while the paper shades 16.
+# 1/r² the largest score is that of complexity 12, while the paper shades 16, whose score is the
+# third. What does our verdict say of them?
+
+# %% tags=["hide-input"]
+Markdown(equations.paper_front_judged("r2"))
+
+# %% [markdown]
+# *The paper's rows for 1/r², the shaded one in bold, with its scores and our verdicts.*
+#
+# The shaded row is not the law. The acceleration that body 2 causes is $m_2$ times a direction
+# over $r^3$, and so is each of its components and each combination of them,
+# $a_x m_2 \Delta x / r^3 + a_y m_2 \Delta y / r^3$. In the shaded row $m_2$ stands in front of
+# $\Delta y$ alone: whatever the two constants are, one term grows with the mass of the sender and
+# the other does not, and no direction makes that an acceleration, or a force. The rule that selects
+# knows errors and complexity only, and along $y$, where most of this message is, the row has it
+# right. The row of complexity 12 has that direction alone and is the law. Where $m_2$ has come
+# back, in the last two rows, a term without any direction remains, which a verdict by form does not
+# forgive, small as it is.
 #
 # Such fronts pass the same landmarks on their way: one direction alone, a power of $r$, the
 # sender's mass, the second direction, a constant. Behind the law come corrections: the softening
@@ -258,11 +275,22 @@ print(f"the search considers equations up to complexity {limit}")
 Markdown(equations.examples(records))
 
 # %% [markdown]
-# The verdict on our equations is code, as everywhere in this book; on the paper's equations we
-# give the paper's word, and our verdict where it differs. It differs on the discontinuous law: the
-# force of $(r - 1)^2$ is $2 (r - 1)$ along the line of the two bodies, while the paper expects, and
-# finds, components $\Delta x$ and $\Delta y$ times $r$. Nor does the paper say whether its charges
-# moved in the plane or in space.
+# The verdict on our equations is code, as everywhere in this book. It moves an equation's constants
+# as little as possible until they are exactly those of a component of the force or acceleration,
+# any direction and any additive constant allowed, and then follows it far out and to both sides of
+# each of its thresholds, where a spike or a cutoff may hide. It forgives, read from that code:
+
+# %% tags=["hide-input"]
+Markdown(equations.tolerances())
+
+# %% [markdown]
+# *Of an energy the same is asked of its gradient, functions of masses and charges apart, and it may
+# jump in space only where the law has a step.*
+#
+# On the paper's equations we give the paper's word, and our verdict where it differs. It differs on
+# the discontinuous law: the force of $(r - 1)^2$ is $2 (r - 1)$ along the line of the two bodies,
+# while the paper expects, and finds, components $\Delta x$ and $\Delta y$ times $r$. Nor does the
+# paper say whether its charges moved in the plane or in space.
 #
 # For the discontinuous law the question is whether the IF is found here. The simplest equations
 # with one on the front of the L1 model by `fast`, in two dimensions, the selected one in bold:

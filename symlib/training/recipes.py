@@ -12,6 +12,7 @@
 
 import math
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -173,7 +174,7 @@ FAST = replace(
 )
 # FlatHGN: its accelerations are derivatives, and the first layer's weights set their scale. The
 # last digits of a smooth energy's derivative are lost in bfloat16.
-ENERGIES = {"learning_rate": 2e-3, "first_rate": 10.0, "float32_from": 0.5}
+ENERGIES: dict[str, Any] = {"learning_rate": 2e-3, "first_rate": 10.0, "float32_from": 0.5}
 BY_NAME = {recipe.name: recipe for recipe in (REFERENCE, PLAIN, FAST)}
 
 
@@ -248,19 +249,18 @@ def forget(layer: nn.Linear, columns) -> None:
 
 
 def optimiser(
-    network: nn.Module, recipe: Recipe
+    network: Network, recipe: Recipe
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """Adam, the layers' rates, and their schedule."""
-    groups = [
-        {"params": weights, "lr": factor * recipe.learning_rate}
-        for factor, weights in _by_rate(network, recipe).items()
-    ]
+    by_rate = _by_rate(network, recipe)
+    rates = [factor * recipe.learning_rate for factor in by_rate]
+    groups = [{"params": w, "lr": rate} for w, rate in zip(by_rate.values(), rates, strict=True)]
     adam = torch.optim.Adam(groups, betas=(0.9, recipe.beta2), fused=True)
     if recipe.decay_from > 0:
         return adam, torch.optim.lr_scheduler.LambdaLR(adam, recipe.rate_factor)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         adam,
-        max_lr=[group["lr"] for group in groups],
+        max_lr=rates,
         total_steps=recipe.steps + 1,
         pct_start=recipe.warmup,
         final_div_factor=1e5,
@@ -268,17 +268,17 @@ def optimiser(
     return adam, schedule
 
 
-def _by_rate(network: nn.Module, recipe: Recipe) -> dict[float, list]:
+def _by_rate(network: Network, recipe: Recipe) -> dict[float, list]:
     """The parameters by what multiplies their rate."""
     groups: dict[float, list] = {}
-    for name, weight in network.named_parameters():
-        perceptron = network.get_submodule(name.rsplit(".", 2)[0])
-        factor = 1.0
-        if weight is perceptron.first.weight:
-            factor = recipe.first_rate
-        elif weight.ndim == 1 or weight is perceptron.last.weight:
-            factor = recipe.last_rate
-        groups.setdefault(factor, []).append(weight)
+    for perceptron in (network.edge_model, network.node_model):
+        for weight in perceptron.parameters():
+            factor = 1.0
+            if weight is perceptron.first.weight:
+                factor = recipe.first_rate
+            elif weight.ndim == 1 or weight is perceptron.last.weight:
+                factor = recipe.last_rate
+            groups.setdefault(factor, []).append(weight)
     return groups
 
 

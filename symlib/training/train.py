@@ -71,7 +71,10 @@ class _Loop(Loop):
         self.inputs, self.targets = inputs, targets
         self.dim, self.bodies = targets.shape[2], targets.shape[1]
         self.edges = complete_graph(self.bodies, run.recipe.batch).to(place)
-        self.odds, self.counts = _encounters(targets) if run.recipe.encounters else (None, None)
+        self.odds: np.ndarray | None = None
+        self.counts: torch.Tensor | None = None
+        if run.recipe.encounters:
+            self.odds, self.counts = _encounters(targets)
 
     def objective(self, x, y, edges, weight, noise, alpha):
         network, apart = self.run.network, self.run.recipe.apart

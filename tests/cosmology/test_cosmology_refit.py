@@ -10,7 +10,7 @@ import pytest
 from halos import TRUTH, halos_of, random_halos
 
 from symlib.cosmology.catalogue import read_catalogue
-from symlib.cosmology.formulas import FORMULAS, get_formula
+from symlib.cosmology.formulas import FORMULAS, PAPER, get_formula
 from symlib.cosmology.neighbours import features
 from symlib.cosmology.refit import refit
 from symlib.errors import InputError
@@ -18,9 +18,12 @@ from symlib.papers.cranmer2020.pages import halo_figures as figures
 from symlib.papers.cranmer2020.study.table6 import (
     ROWS,
     constants_of,
+    cutoff_markdown,
     fitted_halos,
     markdown,
+    paper_constants_markdown,
     table6,
+    worst_markdown,
 )
 
 DATA = Path(__file__).resolve().parents[2] / "book" / "data"
@@ -140,6 +143,29 @@ def test_the_table_shows_what_the_records_hold(records):
     assert lines[-1].startswith("| mine | 0.2000 |")
     name, values = constants_of(records[4])
     assert name == "with_mass" and values.shape == (7,)
+
+
+def test_one_halo_at_the_pole_is_told_with_and_without(records):
+    row = next(record for record in records if record["formula"] == "with_mass_cutoff")
+    count, worst = row["halos"]["test"], row["worst"]
+    mean = (row["error_test"] * count - worst["error"]) / (count - 1)
+    assert row["error_test_without_worst"] == pytest.approx(mean)
+    lines = cutoff_markdown(records).splitlines()
+    assert len(lines) == 4 and f"{mean:.4f}" in lines[2] and "0.0811, then 0.0892" in lines[2]
+    # A record from before these were measured leaves them open.
+    older = {key: value for key, value in row.items() if "worst" not in key}
+    assert " |  | " in cutoff_markdown([older]).splitlines()[2]
+    assert worst_markdown([older]) == worst_markdown([]) == "*No row with a pole is on record.*"
+    ruined = {**row, "pole": 13.857, "worst": {"error": 6405.3, "mass": 13.858}}
+    assert "M = 13.857" in worst_markdown([ruined]) and "6,405" in worst_markdown([ruined])
+
+
+def test_the_papers_constants_are_shown_in_our_units(records):
+    lines = paper_constants_markdown(records).splitlines()[2:]
+    assert len(lines) == len(PAPER) and not any("(ours)" in line for line in lines)
+    with_mass = next(line for line in lines if line.startswith("| Best, with mass |"))
+    assert "C6 = 15.5" in with_mass and "C6 = 0.0537" in with_mass
+    assert f"{records[3]['error_paper_constants']:.4f}" in with_mass
 
 
 def test_table6_refuses_before_it_works():

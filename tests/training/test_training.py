@@ -140,7 +140,7 @@ def test_layers_have_rates_of_their_own_and_the_last_step_is_of_none():
             assert rates[id(weight)] == pytest.approx(2e-3)
     assert len(rates) == len([*network.parameters()])
     factors = np.array([recipe.rate_factor(step) for step in range(101)])
-    assert factors[0] == pytest.approx(1 / 3) and np.all(factors[2:31] == 1.0)
+    assert factors[0] == pytest.approx(0.1) and np.all(factors[9:31] == 1.0)
     assert np.all(np.diff(factors[30:]) < 0) and factors[100] == 0.0
     # The paper's: one rate, and a cycle.
     adam, schedule = optimiser(network, get_recipe("reference", steps=100))

@@ -5,6 +5,7 @@ Counts, not seconds: the same seed gives the same equation on any machine.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from symlib.choices import at_least, known
 from symlib.errors import UnknownChoice
@@ -70,7 +71,7 @@ BUDGETS = {
 }
 
 
-def get_budget(budget: "str | Budget | Mapping[str, int]") -> Budget:
+def get_budget(budget: "str | Budget | Mapping[str, Any]") -> Budget:
     """A budget by name, or from explicit numbers, e.g. {"searches": 2, "generations": 20}.
 
     Raises:

@@ -91,7 +91,8 @@ def search(
         Equations as text: over all, and then, with a split, those above it and those below.
     """
     rng = np.random.default_rng(seed)
-    columns, seen, meaning = X, list(names), {}
+    columns, seen = X, list(names)
+    meaning: dict[str, str] = {}
     if "products" in budget.aids:
         columns, seen, meaning = sign_products(X, names)
     ordinary = np.abs(y - np.median(y)) <= np.quantile(np.abs(y - np.median(y)), _ORDINARY)

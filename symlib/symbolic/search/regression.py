@@ -167,9 +167,9 @@ def regress(
             found = [*found, *_joined(high, low, split, few_X, few_y, used)]
         bar.update(steps - bar.n)
 
-    final = [_final(c, scale, names, X, y, seed) for c in front(found, plainer)]
+    scaled = [_final(c, scale, names, X, y, seed) for c in front(found, plainer)]
     # Rounding apart, undoing the scale may add a constant: the front is formed anew.
-    final = front([c for c in final if c], plainer)
+    final = front([c for c in scaled if c], plainer)
     final = [c for c in final if c.complexity <= budget.max_complexity]
     return _regression(final, names, engine, seed, scale, time.perf_counter() - started)
 

@@ -34,6 +34,7 @@ from symlib.records.reading import flaw_of
 from symlib.records.record import read_record, write_record
 from symlib.symbolic.algebra.complexity import complexity
 from symlib.symbolic.algebra.expressions import evaluate
+from symlib.symbolic.verdict import force, reference
 from symlib.training.presets import PRESETS
 
 
@@ -192,6 +193,21 @@ def test_a_new_verdict_measures_nothing_again(tmp_path, monkeypatch):
     found = record["factorised"]
     assert [one["recovered"] for one in found["messages"]] == [True, False]
     assert found["messages"][1]["verdict"]["reason"] and found["matrix"] == [[1.0]]
+
+
+def test_the_page_shows_the_tolerances_of_the_verdicts_code(monkeypatch):
+    assert "| any constant | 10% |" in equations.tolerances()
+    monkeypatch.setattr(force, "CONSTANT_TOLERANCE", 0.2)
+    monkeypatch.setattr(reference, "STEP_TOLERANCE", 0.04)
+    text = equations.tolerances()
+    assert "| any constant | 20% |" in text and "its place | 4% |" in text
+
+
+def test_the_row_that_the_paper_shades_is_not_the_law():
+    rows = [line.split(" | ") for line in equations.paper_front_judged("r2").splitlines()[2:]]
+    said = {row[0].strip("|* "): row for row in rows}
+    assert said["12"][3] == "yes" and said["16"][3] == "**no**"
+    assert "31.6*dx/r^3" in said["16"][4]
 
 
 def test_raw_records_are_told_apart_by_system_and_by_what_goes_in():

@@ -20,6 +20,7 @@ from symlib.papers.cranmer2020.study.raw_regression import WAYS, RawExperiment
 from symlib.papers.cranmer2020.study.search_aids import TRIALS as AIDS
 from symlib.papers.cranmer2020.study.search_aids import SearchTrial
 from symlib.records.reading import RESULTS, read_records
+from symlib.symbolic.verdict import force, landmarks, reference, snapping
 
 NOT_YET = "*Not yet run.*"
 # Whose equations stand beside the paper's: without what `fast` is told, and with it.
@@ -136,6 +137,50 @@ def paper_front(law: str) -> list[dict]:
     columns = ["equation", "loss", "complexity"]
     rows = pd.DataFrame(data.TABLE_4[law, 2][::-1], columns=columns)
     return rows.assign(score=symbolic.scores(rows.complexity, rows.loss)).to_dict("records")
+
+
+def paper_front_judged(law: str) -> str:
+    """The paper's rows of table 4 with our verdict on each, the one that it shades in bold."""
+    rows = []
+    for row in paper_front(law):
+        verdict = symbolic.recovered(row["equation"], law, 2)
+        told = [str(row["complexity"]), f"{row['score']:.3f}", code(row["equation"])]
+        told += [yes_or_no(bool(verdict)), verdict.reason.replace("**", "^")]
+        bold = "**" if row["complexity"] == data.TABLE_4_SELECTED[law, 2] else ""
+        rows.append([f"{bold}{text}{bold}" for text in told[:4]] + told[4:])
+    return table(["complexity", "score", "the paper's equation", "the law?", "why"], rows)
+
+
+def tolerances() -> str:
+    """How far an equation may be off and still be the law, as the verdict's code has it."""
+    closest, farthest = reference.BEYOND
+    near, far = reference.ORDINARY
+    (least, most), (light, heavy) = landmarks.LENGTHS, landmarks.MASSES
+    beyond = f"r from {closest:g} to {near:g} and from {far:g} to {farthest:g}"
+    everywhere = f"r from {least:g} to {most:,g}, masses from {light:g} to {heavy:,g}"
+    rows = [
+        ["form", "any constant", f"{force.CONSTANT_TOLERANCE:.0%}"],
+        ["", "an exponent", f"{force.EXPONENT_TOLERANCE:.0%}"],
+        ["", "where the law has a step, its place", f"{reference.STEP_TOLERANCE:.0%}"],
+        ["", "a constant added to r", f"{force.SOFTENING_TOLERANCE} times the softening"],
+        [
+            "",
+            "between the constants of an IF's branches",
+            f"{force.JUMP_TOLERANCE:.0%} of the mean force",
+        ],
+        ["", "what is then left over", f"{snapping.IDENTITY:.4%} of the force"],
+        [
+            "values",
+            f"as the equation stands, mean error outside the training range ({beyond})",
+            f"{force.VALUE_TOLERANCE:.0%} of the force there",
+        ],
+        [
+            "everywhere",
+            f"in the law's form, each point ({everywhere}, both sides of every threshold)",
+            f"{force.VALUE_TOLERANCE:.0%} of the force there",
+        ],
+    ]
+    return table(["compared by", "what may differ", "by how much"], rows)
 
 
 def examples(chapter: Chapter) -> str:

@@ -88,8 +88,10 @@ def table6(
 
     Returns:
         Records of plain JSON values with chapter, kind, formula, error_fit, error_test,
-        error_test_median (a formula with a pole may be ruined by one halo), error_second (None
-        without a second realisation; in a cutoff row over the halos above the cut),
+        error_test_median and, a formula with a pole being easily ruined by one halo,
+        error_test_without_worst and worst (the error and the mass of the halo held out that is
+        missed most, 10¹⁴ h⁻¹ M☉), error_second (None without a second realisation; in a cutoff row
+        over the halos above the cut),
         error_paper_constants (over all halos, with the paper's constants), constants and
         identified (each a value and its standard error), half_radius (Mpc/h), pole (the halo
         mass at which with_mass divides by zero, 10¹⁴ h⁻¹ M☉, or None), and provenance.
@@ -128,6 +130,7 @@ def _measured(row: str, data: Features, other: Features | None, seed: int, boots
     fitted = fitted_halos(data.delta, seed, cutoff)
     found = refit(name, data, fitted, bootstrap=bootstrap, seed=seed)
     missed = np.abs(get_formula(name)(data, found.values) - data.delta)[~fitted]
+    worst = int(np.argmax(missed))
     asked = np.zeros(0, bool)
     if other is not None:
         asked = (other.delta > data.delta[fitted].max()) | (not cutoff)
@@ -143,6 +146,8 @@ def _measured(row: str, data: Features, other: Features | None, seed: int, boots
         "error_fit": found.error(data, fitted),
         "error_test": found.error(data, ~fitted),
         "error_test_median": np.median(missed),
+        "error_test_without_worst": np.delete(missed, worst).mean(),
+        "worst": {"error": missed[worst], "mass": data.masses[~fitted][worst]},
         "error_second": found.error(other, asked) if asked.any() else None,
         "error_paper_constants": (
             mean_error(name, data, paper_constants(row)) if row in PAPER else None
@@ -196,6 +201,76 @@ def markdown(records: Sequence[dict]) -> str:
         )
     heads = ["formula", "fitted", "held out", "second realisation", "paper", "constants"]
     return table(heads, rows)
+
+
+def cutoff_markdown(records: Sequence[dict]) -> str:
+    """The rows with a cutoff as Markdown: how far each goes beyond what it was fitted to.
+
+    Args:
+        records: of `table6` or of the network, of which those with a cutoff are shown; what a
+            record lacks is left open.
+    """
+    rows = []
+    for record in records:
+        if not record["formula"].endswith(CUT):
+            continue
+        fitted, held = record["error_fit"], record["error_test"]
+        without, median = record.get("error_test_without_worst"), record.get("error_test_median")
+        theirs = (error for error in paper_errors(record["formula"]).values() if error is not None)
+        found = (fitted, held, without, median)
+        rows.append(
+            [
+                LABELS[record["formula"]],
+                *("" if error is None else f"{error:.4f}" for error in found),
+                f"{held / fitted:.2f}",
+                ", then ".join(f"{error:g}" for error in theirs),
+                "" if record.get("pole") is None else f"{record['pole']:.3g}",
+            ]
+        )
+    heads = ("fitted", "held out", "without the worst halo", "median", "held out / fitted", "paper")
+    return table(["formula", *heads, "pole at M ="], rows)
+
+
+def worst_markdown(records: Sequence[dict]) -> str:
+    """What the one halo that with_mass misses most costs where the densest are held out."""
+    for record in records:
+        worst = record.get("worst")
+        if record["formula"] == "with_mass_cutoff" and worst and record["pole"] is not None:
+            count, kept = record["halos"]["test"], record["error_test_without_worst"]
+            return (
+                f"{LABELS[record['formula']]} divides by zero at M = {record['pole']:.5g}, and of "
+                f"the {count:,} halos held out one has M = {worst['mass']:.5g}: its "
+                f"error is {worst['error']:,.0f}. With it the mean is {record['error_test']:.3f}, "
+                f"without it {kept:.3f}, and the median is {record['error_test_median']:.3f}."
+            )
+    return "*No row with a pole is on record.*"
+
+
+def paper_constants_markdown(records: Sequence[dict]) -> str:
+    """The paper's constants in our units, and how well they do on our halos, as Markdown.
+
+    Args:
+        records: of `table6`; rows that the paper does not have are left out.
+    """
+    rows = []
+    for record in records:
+        row = record["formula"]
+        if row not in PAPER or record.get("error_paper_constants") is None:
+            continue
+        printed, ours = PAPER[row], paper_constants(row)
+        rows.append(
+            [
+                LABELS[row],
+                *(
+                    ", ".join(f"C{k} = {value:.3g}" for k, value in enumerate(constants, 1))
+                    for constants in (printed, ours)
+                ),
+                f"{record['error_paper_constants']:.4f}",
+                f"{record['error_fit']:.4f}",
+            ]
+        )
+    heads = ("as printed", "in our units", "mean error with them", "fitted again")
+    return table(["formula", *heads], rows)
 
 
 def _constant(given: dict | float) -> str:
