@@ -380,6 +380,23 @@ def bench_search(
     _trials(waiting, "search_aids", out, cache, retry, quiet, search_aids.line)
 
 
+@bench.command("drag")
+def bench_drag(
+    systems: _option(int, "how many", check=_least("--systems", 4)) = 2000,
+    seed: Seed = 0,
+    out: Folder = None,
+    retry: Retry = False,
+    quiet: Quiet = False,
+):
+    """What a drag that depends on a body's number costs whoever does not see it."""
+    from symlib.papers.cranmer2020.study import damped_drag
+    from symlib.records.reading import RESULTS
+
+    for dim in choices.DIMENSIONS:
+        study = damped_drag.DampedDrag(dim, systems, seed)
+        _study(study, out or RESULTS, damped_drag.line, "auto", None, retry, quiet)
+
+
 def _trials(trials, name: str, out, cache, retry: bool, quiet: bool, line) -> None:
     """Run trials, their records going to book/results/`name` unless told otherwise."""
     from symlib.records.reading import RESULTS
