@@ -62,7 +62,7 @@ render: $(READY) ## render again from the chapters executed last
 
 # Stopped or killed, it goes on where it was. PRESET=ci is two rows and few steps, a test. RECIPE is
 # reference, plain or fast; without it, the preset's own.
-grid: $(READY) ## run TABLE=1, 3, 5 or all of the paper at PRESET by RECIPE; RETRY=1 for what failed
+grid: $(READY) ## run TABLE=1, 3, 5, pruned or all at PRESET by RECIPE; RETRY=1 for what failed
 	@$(BIN)/python -m symlib.cli grid --table $(TABLE) --preset $(PRESET) --engine $(ENGINE) \
 		$(if $(RECIPE),--recipe $(RECIPE)) $(if $(RETRY),--retry) $(if $(JOBS),--jobs $(JOBS)) $(if $(DRY),--dry-run)
 

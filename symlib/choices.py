@@ -16,6 +16,7 @@ PRUNED = "pruned"  # not in the paper
 FLATHGN = "flathgn"
 MODELS = (*MESSAGE_MODELS, PRUNED, FLATHGN)
 DIMENSIONS = (2, 3)
+TABLES = ("1", "3", "5", PRUNED, "all")  # that a grid makes
 SMOKE = "smoke"
 PRESETS = ("ci", "laptop", "paper")
 # From the smallest to the largest; a page shows the largest that is on record.

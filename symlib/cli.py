@@ -196,7 +196,7 @@ def _study(study, folder: Path, line, engine: str, cache, retry: bool, quiet: bo
 
 @app.command()
 def grid(
-    table: _option(str, "1, 3, 5 or all", check=_one_of("table", ("1", "3", "5", "all"))) = "1",
+    table: _option(str, "1, 3, 5, pruned or all", check=_one_of("table", choices.TABLES)) = "1",
     preset: _option(str, "ci (two rows, few steps), laptop, paper") = "laptop",
     recipe: Recipe = None,
     engine: Engine = "auto",

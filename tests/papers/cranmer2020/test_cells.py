@@ -57,11 +57,16 @@ def test_the_cells_of_each_table():
     assert set(cells.wanted("all", "paper")) == papers
     assert {c.recipe for c in third} == {"fast"}
     assert cells.wanted("1", "laptop", "plain") == [replace(c, recipe="plain") for c in first]
+    pruned = cells.wanted("pruned", "laptop", "plain")
+    assert len(pruned) == 8 * 3 and {cell.model for cell in pruned} == {"pruned"}
     # A first seed of everything comes before a second of anything.
     assert [cell.seed for cell in third] == sorted(cell.seed for cell in third)
     smoke = cells.wanted("1", "ci")
     assert len(smoke) == 8 and {cell.preset for cell in smoke} == {"smoke"}
-    for table, preset, known in (("2", "laptop", "1, 3, 5, all"), ("1", "huge", ", ".join(RANK))):
+    for table, preset, known in (
+        ("2", "laptop", "1, 3, 5, pruned, all"),
+        ("1", "huge", ", ".join(RANK)),
+    ):
         with pytest.raises(UnknownChoice, match=known):
             cells.wanted(table, preset)
     own = Cell("book/examples/my_laws.py:YUKAWA", 2, "kl", 1, "laptop")

@@ -76,7 +76,7 @@ def test_a_dry_run_lists_what_is_not_on_record_as_of_now(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--table", "2"], "1, 3, 5, all"),
+        (["--table", "2"], "1, 3, 5, pruned, all"),
         (["--preset", "huge"], "laptop"),
         (["--engine", "eureqa"], "operon"),
         (["--jobs", "0"], "--jobs"),

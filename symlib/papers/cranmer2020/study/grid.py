@@ -39,7 +39,7 @@ def run_grid(
     """Run a table's cells; returns Snakemake's exit status.
 
     Args:
-        table: 1, 3, 5 or all.
+        table: 1, 3, 5, pruned or all.
         preset: laptop or paper; ci is two rows and few steps.
         recipe: reference, plain or fast; the preset's own if None.
         engine: auto, operon or pysr.
