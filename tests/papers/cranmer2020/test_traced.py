@@ -28,6 +28,8 @@ NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+)(?![\w
 # What is looked up while a page is made needs no record: the recipes, as they are in the code.
 LIVE = {"07_training": {"0.0001", "0.001", "0.002", "0.005", "0.01", "0.1", "0.3", "0.5", "0.6",
                         "0.7", "0.75", "0.8", "0.9"},
+        # What the verdict says of the paper's own rows when the page is made.
+        "06_equations": {"0.049", "0.096", "152.3", "236.1", "243.8", "323.5"},
         # Sections of the paper, and a ratio of two of its losses.
         "08_claims": {"4.1", "4.3", "1.16"}}  # fmt: skip
 
