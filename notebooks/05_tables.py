@@ -113,12 +113,12 @@ Markdown(scoreboard.by_model(board, "3"))
 Markdown(scoreboard.cells(board, "3"))
 
 # %% [markdown]
-# **The damped law.** The paper's losses on it are some ten times ours, and its FlatHGN, which cannot
-# have friction, is nearly as good as its message passing. The paper's own equations do not
-# explain that: by equation 6 a body feels each pair that it is in, the term
-# $\mathbf r_1 \cdot \dot{\mathbf r}_1 / n$ drags every body alike, by $(n - 1)/n$ times its velocity,
-# and a node model that knows mass and velocity has that at once. The authors' public `simulate.py`
-# does explain it: it adds up each pair once, $i$ before $j$, and the drag is the first body's alone.
+# **The damped law.** The paper's losses on it are some ten times ours, and its FlatHGN, which
+# cannot have friction, is nearly as good as its message passing. The paper's own equations do not
+# explain that: by equation 6 a body feels each pair that it is in, the term $\mathbf r_1 \cdot
+# \dot{\mathbf r}_1 / n$ drags every body alike, by $(n - 1)/n$ times its velocity, and a node
+# model that knows mass and velocity has that at once. The authors' public `simulate.py` does
+# explain it: it adds up each pair once, $i$ before $j$, and the drag is the first body's alone.
 # The first of four bodies is dragged for three pairs, the last for none. No network on graphs sees
 # that number; it can only guess at it. We simulated the law that way too, and counted what
 # predictors lose that know all else:
