@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -139,6 +140,7 @@ def paper_front(law: str) -> list[dict]:
     return rows.assign(score=symbolic.scores(rows.complexity, rows.loss)).to_dict("records")
 
 
+@cache
 def paper_front_judged(law: str) -> str:
     """The paper's rows of table 4 with our verdict on each, the one that it shades in bold."""
     rows = []
