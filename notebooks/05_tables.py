@@ -113,7 +113,7 @@ show(*comparison.fast_squares(board))
 # Each value is the mean over seeds, ± their standard deviation where there is more than one, and in
 # brackets how many. Of each cell and recipe the largest preset on record counts, with every seed
 # that was run at it: no seed is left out for its result, and none is chosen. The recipes `plain`
-# and `fast` were tuned on seeds that are not shown, 10 and 11; the aids of the regression were
+# and `fast` were tuned on a seed that is not shown, 10; the aids of the regression were
 # settled while looking at the first seed, 0, and how far they hold beyond it is what the others
 # say. Where the preset is not `laptop`, the cell says
 # which. A dagger marks records of an earlier version of a stage or of the recipe

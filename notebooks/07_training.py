@@ -214,9 +214,9 @@ Markdown(training.energy_table(energies))
 # close encounter's range to $\phi^e$. For FlatHGN, GELU in place of ReLU was the largest
 # gain: a force that is the derivative of a piecewise linear function has steps in it.
 #
-# The numbers of `plain` and `fast` were tuned on seeds that are not reported, 10 and 11. A rate
-# twice as high is as good on springs and ends some runs on charge before they have begun; with a
-# short rise of the rate more do. A component silenced sooner, or $\alpha_1$ from farther below,
+# The numbers of `plain` and `fast` were tuned on a seed that is not reported, 10. A rate
+# twice as high is as good on springs and ended a run on charge before it had begun; a longer
+# rise of the rate mended that. A component silenced sooner, or $\alpha_1$ from farther below,
 # leaves KL with one component on charge, which is one too few.
 #
 # ## What more steps give
