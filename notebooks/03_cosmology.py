@@ -301,10 +301,11 @@ Markdown(table6.worst_markdown(recorded))
 
 # %% [markdown]
 # So the paper's result, that a formula generalises better than the network it came from, fails here
-# for the paper's formula and holds for the one that counts a halo in its own sum, which has no
-# pole. The mean over thousands of halos hangs on one of them because nothing keeps the zero of the
-# denominator in {eq}`with-mass` from lying anywhere beyond the heaviest halo that was fitted, and
-# the densest halos are heavier.
+# by the mean, through that one halo. Without it the formula loses less beyond its fit than the
+# network does, if more than in the paper; and for the formula that counts a halo in its own sum,
+# which has no pole, the result holds as it stands. The mean over thousands of halos hangs on one of
+# them because nothing keeps the zero of the denominator in {eq}`with-mass` from lying anywhere
+# beyond the heaviest halo that was fitted, and the densest halos are heavier.
 #
 # **The paper's constants.** In our units, lengths being those of a standardised box, they can be
 # tried on our halos as they are:
