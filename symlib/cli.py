@@ -175,10 +175,12 @@ def eight(
 ):
     """Figure 5: a law with eight bodies."""
     from symlib.papers.cranmer2020.study import cells, eight_bodies
+    from symlib.training.presets import get_preset
 
     folder = out or cells.default_folder(preset).parent
     for one in (model,) if model else choices.MESSAGE_MODELS:
-        study = eight_bodies.EightBodies(one, preset, seed, law, recipe or "fast")
+        recipe = recipe or get_preset(preset).recipe
+        study = eight_bodies.EightBodies(one, preset, seed, law, recipe)
         _study(study, folder, eight_bodies.line, "auto", cache, retry, quiet)
 
 
@@ -325,7 +327,7 @@ def bench_training(
     limit: _option(float, "seconds per contestant") = 900.0,
     json: Json = None,
 ):
-    """Our training beside a plain PyG loop."""
+    """The three recipes beside each other."""
     writable(json)
     from symlib.papers.cranmer2020.study import bench_training as training
 
@@ -334,50 +336,55 @@ def bench_training(
     print(training.table(record))
 
 
-@bench.command("recipe")
-def bench_recipe(
-    preset: GridPreset = "ci",
-    seeds: Seeds = 2,
-    out: Folder = None,
-    cache: Cache = None,
-    retry: Retry = False,
-    quiet: Quiet = False,
-):
-    """What each part of the training recipe is worth."""
+def _series(name: str, text: str, preset: str, seeds: int, studies: Callable) -> None:
+    """A command that runs a series of studies, their records going to a folder of book/results.
+
+    Args:
+        name, text: of the command; preset, seeds: its defaults.
+        studies: of a preset and seeds: the studies, what tells a record in a line, the folder.
+    """
+
+    def run(
+        preset: GridPreset = preset,
+        seeds: Seeds = seeds,
+        out: Folder = None,
+        cache: Cache = None,
+        retry: Retry = False,
+        quiet: Quiet = False,
+    ):
+        from symlib.records.reading import RESULTS
+
+        found, line, folder = studies(preset, range(seeds))
+        waiting = list(found)
+        for number, study in enumerate(waiting, start=1):
+            print(f"{number} of {len(waiting)}: ", end="", flush=True)
+            _study(study, out or RESULTS / folder, line, "auto", cache, retry, quiet)
+
+    run.__doc__ = text
+    bench.command(name)(run)
+
+
+def _recipe_trials(preset: str, seeds):
     from symlib.papers.cranmer2020.study.trials import line, trials
 
-    _trials(trials(preset, range(seeds)), "trials", out, cache, retry, quiet, line)
+    return trials(preset, seeds), line, "trials"
 
 
-@bench.command("steps")
-def bench_steps(
-    preset: GridPreset = "laptop",
-    seeds: Seeds = 1,
-    out: Folder = None,
-    cache: Cache = None,
-    retry: Retry = False,
-    quiet: Quiet = False,
-):
-    """How far the loss falls with fewer and with more steps."""
+def _steps_trials(preset: str, seeds):
     from symlib.papers.cranmer2020.study.trials import line, steps_trials
 
-    _trials(steps_trials(preset, range(seeds)), "steps", out, cache, retry, quiet, line)
+    return steps_trials(preset, seeds), line, "steps"
 
 
-@bench.command("search")
-def bench_search(
-    preset: GridPreset = "laptop",
-    seeds: Seeds = 1,
-    out: Folder = None,
-    cache: Cache = None,
-    retry: Retry = False,
-    quiet: Quiet = False,
-):
-    """What each aid of the symbolic search is worth."""
-    from symlib.papers.cranmer2020.study import search_aids
+def _search_trials(preset: str, seeds):
+    from symlib.papers.cranmer2020.study.search_aids import line, search_trials
 
-    waiting = search_aids.search_trials(preset, range(seeds))
-    _trials(waiting, "search_aids", out, cache, retry, quiet, search_aids.line)
+    return search_trials(preset, seeds), line, "search_aids"
+
+
+_series("recipe", "What each part of the training recipe is worth.", "ci", 2, _recipe_trials)
+_series("steps", "How far the loss falls with fewer and more steps.", "laptop", 1, _steps_trials)
+_series("search", "What each aid of the symbolic search is worth.", "laptop", 1, _search_trials)
 
 
 @bench.command("drag")
@@ -395,16 +402,6 @@ def bench_drag(
     for dim in choices.DIMENSIONS:
         study = damped_drag.DampedDrag(dim, systems, seed)
         _study(study, out or RESULTS, damped_drag.line, "auto", None, retry, quiet)
-
-
-def _trials(trials, name: str, out, cache, retry: bool, quiet: bool, line) -> None:
-    """Run trials, their records going to book/results/`name` unless told otherwise."""
-    from symlib.records.reading import RESULTS
-
-    waiting = list(trials)
-    for number, trial in enumerate(waiting, start=1):
-        print(f"{number} of {len(waiting)}: ", end="", flush=True)
-        _study(trial, out or RESULTS / name, line, "auto", cache, retry, quiet)
 
 
 def main(arguments: list[str] | None = None) -> int:

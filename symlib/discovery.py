@@ -90,7 +90,7 @@ def train(
     Args:
         data: from `simulate` or `read`, or `Snapshots`; of many snapshots as many as the preset
             has are drawn.
-        model: standard, bottleneck, l1, kl or flathgn.
+        model: standard, bottleneck, l1, kl, pruned or flathgn.
         preset: smoke, ci, laptop or paper: how many snapshots and steps.
         seed: decides the draw, the weights and the batches.
         recipe: reference, plain or fast (`symlib.training.recipes`); the preset's own if None.
@@ -291,7 +291,7 @@ def discover(
     Args:
         law: a built-in name, "path/to/file.py:NAME", or a `PairPotential`.
         dim: 2 or 3.
-        model: standard, bottleneck, l1, kl or flathgn.
+        model: standard, bottleneck, l1, kl, pruned or flathgn.
         preset: ci, laptop or paper.
         seed: decides simulations, network, batches and the symbolic search.
         recipe: reference, plain or fast; the preset's own if None.

@@ -31,7 +31,7 @@ def train(
     """Train a network to predict the accelerations of all bodies.
 
     Args:
-        model: standard, bottleneck, l1, kl or flathgn.
+        model: standard, bottleneck, l1, kl, pruned or flathgn.
         states: shape [snapshots, bodies, 2 dim + 2], dimensionless.
         accelerations: shape [snapshots, bodies, dim], dimensionless.
         recipe: steps, batch, schedule (see `symlib.training.recipes`).

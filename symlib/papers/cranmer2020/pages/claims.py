@@ -6,7 +6,7 @@ them, and the claim is reproduced; some, and it is so in part, with the count.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from symlib.papers.cranmer2020.pages.scoreboard import (
     NOT_REPRODUCED,
     REPRODUCED,
     Board,
+    Entry,
 )
 from symlib.papers.cranmer2020.pages.training import heard
 
@@ -74,7 +75,19 @@ def read_claims(folder: Path | None = None) -> tuple[list[Claim], list[str]]:
         *(_forces(board, model) for model in MESSAGE_MODELS[1:]),
         _standard(board),
         _sparse(board),
-        *_laws(board),
+        _laws(
+            board,
+            "Symbolic regression finds the law in sparse messages",
+            "Fitted to the most significant message, symbolic regression recovers the law: for all "
+            "bottleneck models, for L1 but on charge, for KL on springs and 1/r.",
+            MESSAGE_MODELS[1:],
+        ),
+        _laws(
+            board,
+            "It finds none in the standard model's",
+            "From the standard model's messages no law is recovered.",
+            MESSAGE_MODELS[:1],
+        ),
         _form(board),
         _rule(),
         _losses(board),
@@ -120,14 +133,6 @@ _MEANT = {
 
 def _forces(board: Board, model: str) -> Claim:
     """Of one sparse model's column of table 1."""
-    verdicts, measured = {}, []
-    for recipe in RECIPES:
-        entries = [one for one in board.table("1", recipe) if one.model == model]
-        run = [one for one in entries if one.values]
-        if recipe in COMPARED:
-            yes = sum(one.mark in (REPRODUCED, BETTER) for one in run)
-            verdicts[recipe] = counted(yes, len(run), len(entries))
-        measured.append(_by(board, recipe, _range("R²", [one.mean for one in run], 3)))
     theirs = [row[model] for row in data.TABLE_1.values()]
     return Claim(
         f"{MODEL_NAMES[model]} messages are forces",
@@ -135,47 +140,40 @@ def _forces(board: Board, model: str) -> Claim:
         _MEANT[model] + f" R² {min(theirs):.3f} to {max(theirs):.3f}.",
         f"`{CELLS.format('*', '*')}/*-{model}-*.json`; each cell by the rules of the scoreboard, "
         "and better is as good",
-        tuple(measured),
-        verdicts,
+        **_by_recipe(board, lambda recipe: _fits(board, recipe, model)),
     )
 
 
 def _standard(board: Board) -> Claim:
-    verdicts, measured = {}, []
-    for recipe in RECIPES:
-        entries = [one for one in board.table("1", recipe) if one.model == "standard"]
-        run = [one for one in entries if one.values]
-        if recipe in COMPARED:
-            yes = sum(one.mark == REPRODUCED for one in run)
-            verdicts[recipe] = counted(yes, len(run), len(entries))
-        measured.append(_by(board, recipe, _range("R²", [one.mean for one in run], 3)))
     return Claim(
         "The standard model's messages are no forces",
         "section 4.1, table 1",
         "Without a bottleneck or a penalty the messages are not linear combinations of forces: R² "
         "at most 0.036. This is the control on which the argument rests.",
         f"`{CELLS.format('*', '*')}/*-standard-*.json`; R² below {scoreboard.NO_FORCE}",
-        tuple(measured),
-        verdicts,
+        **_by_recipe(board, lambda recipe: _fits(board, recipe, "standard")),
     )
+
+
+def _fits(board: Board, recipe: str, model: str) -> tuple[str, str]:
+    run, verdict = _marked(board, "1", recipe, (model,))
+    return _range("R²", [one.mean for one in run], 3), verdict
 
 
 def _sparse(board: Board) -> Claim:
     """Components that speak, of the L1 models."""
-    verdicts, measured = {}, []
-    for recipe in RECIPES:
-        said, yes, of = [], 0, 0
+
+    def look(recipe):
+        said, verdict = [], MISSING
         for model in ("l1", "standard"):
-            runs = _runs(board, recipe, model)
-            few = [heard(one) for one in runs.record if one.get("spectrum")]
+            records = [one for one in _runs(board, recipe, model).record if one.get("spectrum")]
+            few = [heard(one) for one in records]
             if model == "l1":
-                yes = sum(heard(one) == one["dim"] for one in runs.record if one.get("spectrum"))
-                of = len(few)
+                verdict = counted(sum(heard(one) == one["dim"] for one in records), len(few))
             if few:
                 said.append(f"{MODEL_NAMES[model]} {min(few)} to {max(few)} (of 15 on record)")
-        if recipe in COMPARED:
-            verdicts[recipe] = counted(yes, of)
-        measured.append(_by(board, recipe, "; ".join(said)))
+        return "; ".join(said), verdict
+
     return Claim(
         "L1 makes messages sparse",
         "section 4.1, appendix D",
@@ -183,65 +181,39 @@ def _sparse(board: Board) -> Claim:
         "many speak as space has dimensions.",
         f"`{CELLS.format('*', '*')}/*-l1-*.json`, run by run: components whose standard deviation "
         "is a tenth of the largest or more are as many as dimensions",
-        tuple(measured),
-        verdicts,
+        **_by_recipe(board, look),
     )
 
 
-def _laws(board: Board) -> list[Claim]:
+def _laws(board: Board, title: str, said: str, models: tuple[str, ...]) -> Claim:
     """Table 5: what is found, and what is not."""
-    found = []
-    for title, said, models in (
-        (
-            "Symbolic regression finds the law in sparse messages",
-            "Fitted to the most significant message, symbolic regression recovers the law: for all "
-            "bottleneck models, for L1 but on charge, for KL on springs and 1/r.",
-            MESSAGE_MODELS[1:],
-        ),
-        (
-            "It finds none in the standard model's",
-            "From the standard model's messages no law is recovered.",
-            MESSAGE_MODELS[:1],
-        ),
-    ):
-        verdicts, measured = {}, []
-        for recipe in RECIPES:
-            entries = [one for one in board.table("5", recipe) if one.model in models]
-            run = [one for one in entries if one.values]
-            if recipe in COMPARED:
-                yes = sum(one.mark in (REPRODUCED, BETTER) for one in run)
-                verdicts[recipe] = counted(yes, len(run), len(entries))
-            each = []
-            for model in models:
-                of = [one for one in run if one.model == model]
-                each.append(
-                    f"{MODEL_NAMES[model]} {sum(one.mean > 0.5 for one in of)} of {len(of)}"
-                )
-            measured.append(_by(board, recipe, ", ".join(each) if run else ""))
-        found.append(
-            Claim(
-                title,
-                "section 4.1, table 5",
-                said,
-                f"`{CELLS.format('*', '*')}/*.json`, table 5 cell by cell, by the rules of the "
-                "scoreboard; below: cells whose law more than half of the seeds recover",
-                tuple(measured),
-                verdicts,
-            )
-        )
-    return found
+
+    def look(recipe):
+        run, verdict = _marked(board, "5", recipe, models)
+        found = {model: [one.mean > 0.5 for one in run if one.model == model] for model in models}
+        each = (f"{MODEL_NAMES[model]} {sum(yes)} of {len(yes)}" for model, yes in found.items())
+        return ", ".join(each) if run else "", verdict
+
+    return Claim(
+        title,
+        "section 4.1, table 5",
+        said,
+        f"`{CELLS.format('*', '*')}/*.json`, table 5 cell by cell, by the rules of the "
+        "scoreboard; below: cells whose law more than half of the seeds recover",
+        **_by_recipe(board, look),
+    )
 
 
 def _form(board: Board) -> Claim:
     """Table 4: which masses stand in the equations."""
-    verdicts, measured = {}, []
-    for recipe in RECIPES:
+
+    def look(recipe):
         runs = _runs(board, recipe, "bottleneck")
         runs = runs[runs.law.isin(("r1", "r2"))]
         right = [_has(text, "m2") and not _has(text, "m1") for text in runs.equation]
-        if recipe in COMPARED:
-            verdicts[recipe] = counted(sum(right), len(right))
-        measured.append(_by(board, recipe, f"{sum(right)} of {len(right)}" if right else ""))
+        said = f"{sum(right)} of {len(right)}" if right else ""
+        return said, counted(sum(right), len(right))
+
     return Claim(
         "Messages carry the sender's mass",
         "table 4, appendix C",
@@ -249,8 +221,7 @@ def _form(board: Board) -> Claim:
         "what the sender does, and φᵛ, which knows the receiver, needs no more.",
         f"`{CELLS.format('*', '*')}/r[12]-*-bottleneck-*.json`: selected equations with m2 and "
         "without m1",
-        tuple(measured),
-        verdicts,
+        **_by_recipe(board, look),
     )
 
 
@@ -283,17 +254,13 @@ def _losses(board: Board) -> Claim:
     """Table 3: the price of sparse messages."""
     pairs = [(row, model) for row in data.TABLE_3 for model in ("bottleneck", "l1")]
     worst = max(data.TABLE_3[row][model] / data.TABLE_3[row]["standard"] for row, model in pairs)
-    verdicts, measured = {}, []
-    for recipe in RECIPES:
-        ratios = []
-        for row, model in pairs:
-            one, control = (board.entry("3", row, m, recipe).mean for m in (model, "standard"))
-            ratios.append(one / control)
+
+    def look(recipe):
+        ratios = [_over_standard(board, row, model, recipe) for row, model in pairs]
         ratios = [ratio for ratio in ratios if np.isfinite(ratio)]
         yes = sum(ratio <= worst * (1 + 1e-9) for ratio in ratios)
-        if recipe in COMPARED:
-            verdicts[recipe] = counted(yes, len(ratios), len(pairs))
-        measured.append(_by(board, recipe, _range("loss / standard's", ratios, 2)))
+        return _range("loss / standard's", ratios, 2), counted(yes, len(ratios), len(pairs))
+
     return Claim(
         "Sparse messages predict as well",
         "table 3",
@@ -301,59 +268,58 @@ def _losses(board: Board) -> Claim:
         f"{worst:.2f} times the standard model's loss.",
         f"`{CELLS.format('*', '*')}/*.json`: losses of both models over the standard model's in "
         "the same row, no more than the paper's largest ratio",
-        tuple(measured),
-        verdicts,
+        **_by_recipe(board, look),
     )
 
 
 def _energies(board: Board) -> Claim:
     """The potential of charges."""
-    verdicts, measured = {}, []
-    for recipe in RECIPES:
+
+    def look(recipe):
         runs = _runs(board, recipe, FLATHGN)
-        charges = [one.get("pair_recovered") is True for one in runs[runs.law == "charge"].record]
-        others = [one.get("pair_recovered") is True for one in runs[runs.law != "charge"].record]
-        if recipe in COMPARED:
-            verdicts[recipe] = counted(sum(charges), len(charges))
+        charges, others = (
+            [one.get("pair_recovered") is True for one in some.record]
+            for some in (runs[runs.law == "charge"], runs[runs.law != "charge"])
+        )
         said = f"charge {sum(charges)} of {len(charges)}, other laws {sum(others)} of {len(others)}"
-        measured.append(_by(board, recipe, said if len(runs) else ""))
+        return said if len(runs) else "", counted(sum(charges), len(charges))
+
     return Claim(
         "FlatHGN's pair energy is the potential",
         "appendix C, “Discovering potentials using FlatHGN”",
         "Symbolic regression of the pair energy gives q₁q₂/r on a charge simulation, up to a "
         "function of masses and charges alone.",
         f"`{CELLS.format('*', '*')}/charge-*-flathgn-*.json`, run by run",
-        tuple(measured),
-        verdicts,
+        **_by_recipe(board, look),
     )
 
 
 def _energies_predict(board: Board) -> Claim:
     """Table 3's last column beside its first."""
-    verdicts, measured = {}, []
-    for recipe in RECIPES:
-        agree, named = [], []
-        for row, theirs in data.TABLE_3.items():
-            one, control = (board.entry("3", row, m, recipe).mean for m in (FLATHGN, "standard"))
-            if np.isfinite(one / control):
-                agree.append((one < control) == (theirs[FLATHGN] < theirs["standard"]))
-                named += [cell_name(*row)] * (one < control)
-        if recipe in COMPARED:
-            verdicts[recipe] = counted(sum(agree), len(agree), len(data.TABLE_3))
-        said = f"lower on {', '.join(named) or 'none'}" if agree else ""
-        measured.append(_by(board, recipe, said))
-    theirs = [
-        cell_name(*row) for row, cells in data.TABLE_3.items() if cells[FLATHGN] < cells["standard"]
-    ]
+    paper = {row: cells[FLATHGN] < cells["standard"] for row, cells in data.TABLE_3.items()}
+
+    def look(recipe):
+        ratios = {row: _over_standard(board, row, FLATHGN, recipe) for row in paper}
+        lower = {row: ratio < 1 for row, ratio in ratios.items() if np.isfinite(ratio)}
+        named = ", ".join(cell_name(*row) for row, yes in lower.items() if yes) or "none"
+        agree = sum(yes == paper[row] for row, yes in lower.items())
+        return f"lower on {named}" if lower else "", counted(agree, len(lower), len(paper))
+
+    theirs = ", ".join(cell_name(*row) for row, yes in paper.items() if yes)
     return Claim(
         "FlatHGN's losses beside the standard model's",
         "table 3",
-        f"Its loss is below the standard model's on {', '.join(theirs)}, and above it elsewhere.",
+        f"Its loss is below the standard model's on {theirs}, and above it elsewhere.",
         f"`{CELLS.format('*', '*')}/*-flathgn-*.json` and `*-standard-*.json`: on which side the "
         "loss lies, row by row",
-        tuple(measured),
-        verdicts,
+        **_by_recipe(board, look),
     )
+
+
+def _over_standard(board: Board, row, model: str, recipe: str) -> float:
+    """A loss over the standard model's in the same row; NaN where one is not on record."""
+    one, control = (board.entry("3", row, m, recipe).mean for m in (model, "standard"))
+    return one / control
 
 
 # Claims with studies of their own.
@@ -523,6 +489,30 @@ def _untestable() -> list[Claim]:
 
 
 # What all of them need.
+
+
+def _by_recipe(board: Board, look: Callable[[str], tuple[str, str]]) -> dict:
+    """What each recipe's records say and how they decide, for a `Claim`.
+
+    Args:
+        board: the records.
+        look: of a recipe, what was measured in words, empty where nothing was, and the verdict.
+    """
+    looked = {recipe: look(recipe) for recipe in RECIPES}
+    return {
+        "measured": tuple(_by(board, recipe, said) for recipe, (said, _) in looked.items()),
+        "verdicts": {recipe: looked[recipe][1] for recipe in COMPARED},
+    }
+
+
+def _marked(
+    board: Board, name: str, recipe: str, models: tuple[str, ...]
+) -> tuple[list[Entry], str]:
+    """The cells of some columns of a table that have been run, and the verdict by their marks."""
+    entries = [one for one in board.table(name, recipe) if one.model in models]
+    run = [one for one in entries if one.values]
+    yes = sum(one.mark in (REPRODUCED, BETTER) for one in run)
+    return run, counted(yes, len(run), len(entries))
 
 
 def _runs(board: Board, recipe: str, model: str) -> pd.DataFrame:

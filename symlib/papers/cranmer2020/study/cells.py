@@ -35,7 +35,7 @@ class Cell(Study):
     Args:
         law: a built-in name, or "path/to/file.py:NAME".
         dim: 2 or 3.
-        model: standard, bottleneck, l1, kl or flathgn.
+        model: standard, bottleneck, l1, kl, pruned or flathgn.
         seed: of simulations, network, batches and symbolic search.
         preset: smoke, ci, laptop or paper.
         recipe: reference, plain or fast: how it is trained, and searched.
