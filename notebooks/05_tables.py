@@ -105,8 +105,8 @@ show(*comparison.squares(board))
 show(*comparison.fast_squares(board))
 
 # %% [markdown]
-# *What `fast` reaches. Yes is no praise for the standard model's messages, which the paper says are
-# no forces.*
+# *What `fast` reaches, with a dagger where that is of an earlier recipe. Yes is no praise for the
+# standard model's messages, which the paper says are no forces.*
 #
 # ## How to read it
 #

@@ -127,7 +127,7 @@ def shares_of_trivial(board: Board) -> str:
         for entry in entries:
             runs = entry.runs[~entry.runs.failed]
             share = (runs.test_loss / runs.trivial_loss).mean() if len(runs) else np.nan
-            shares.append(digits(share, 2))
+            shares.append(digits(share, 2) + dagger(*runs.standing))
         rows.append([cell_name(*entries[0].row), MODEL_NAMES[entries[0].model], *shares])
     return table(["cell", "model", *(HEADS[recipe] for recipe in RECIPES)], rows)
 
@@ -141,7 +141,9 @@ def beside_peer(board: Board) -> str:
     for (law, dim), models in data.PEER.items():
         for model, fits in models.items():
             cells = [of_cell(board.counted, law, dim, model, recipe) for recipe in RECIPES]
-            ours = (measured(tuple(runs.r2_all.dropna()), 3) for runs in cells)
+            ours = (
+                measured(tuple(runs.r2_all.dropna()), 3) + dagger(*runs.standing) for runs in cells
+            )
             rows.append([cell_name(law, dim), MODEL_NAMES[model], f"{max(fits):.3f}", *ours])
     return table(["cell", "model", "VishalJ99", *(HEADS[recipe] for recipe in RECIPES)], rows)
 
@@ -153,7 +155,9 @@ def beside_symtorch(board: Board) -> str:
         for model, fits in models.items():
             cells = [of_cell(board.counted, law, dim, model, recipe) for recipe in RECIPES]
             for which, title, theirs in zip(("all", "kept90"), ("all", "90%"), fits, strict=True):
-                ours = (measured(_of_force(runs, which), 3) for runs in cells)
+                ours = (
+                    measured(_of_force(runs, which), 3) + dagger(*runs.standing) for runs in cells
+                )
                 rows.append(
                     [cell_name(law, dim), MODEL_NAMES[model], title, f"{theirs:.3f}", *ours]
                 )
@@ -237,7 +241,10 @@ def answer(entry: Entry) -> str:
 
 @styled
 def fast_squares(board: Board) -> tuple[Figure, str]:
-    """What `fast` reaches, cell by cell: no comparison, as it knows more than the paper's."""
+    """What `fast` reaches, cell by cell: no comparison, as it knows more than the paper's.
+
+    A cell of old records has a dagger.
+    """
     figure, panels = grid(1, 3, 9.0, 4.6, width_ratios=(4, 5, 4))
     told = []
     for panel, (name, question) in zip(panels, QUESTIONS.items(), strict=True):
@@ -245,7 +252,10 @@ def fast_squares(board: Board) -> tuple[Figure, str]:
             (entry, SIGNS[NO_MARK] if incomparable(name, entry.row) else answer(entry))
             for entry in board.table(name, FAST)
         ]
-        _draw(panel, [(entry, sign, ANSWERS[sign][0]) for entry, sign in answers], question)
+        signs = (sign + dagger(*entry.runs.standing).strip() for entry, sign in answers)
+        colours = (ANSWERS[sign][0] for _, sign in answers)
+        entries = (entry for entry, _ in answers)
+        _draw(panel, [*zip(entries, signs, colours, strict=True)], question)
         yes = sum(sign == YES for _, sign in answers)
         told.append(f"{question}: {yes} of {len(answers)}")
     _legend(figure, [(f"{sign} {word}", colour) for sign, (colour, word) in ANSWERS.items()])
@@ -334,7 +344,7 @@ def losses_of_fast(board: Board) -> str:
         for model in models:
             entry = board.entry("3", (law, dim), model, FAST)
             ratio = f"{entry.mean / entry.paper:.2f} {answer(entry)}"
-            text = ratio if entry.values else EMPTY
+            text = ratio + dagger(*entry.runs.standing) if entry.values else EMPTY
             row.append(f"({text})" if incomparable("3", (law, dim)) else text)
         rows.append(row)
     return table(["ours / paper's", *(MODEL_NAMES[model] for model in models)], rows)
