@@ -112,6 +112,8 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(tmp_path, kind, integr
     path, size = tmp_path / "stopped.traj", {"systems": 3000, "steps": 300}
     code = "from symlib.simulation.nbody import simulate\n"
     code += f"simulate('r2', path={str(path)!r}, **{size})"
+    # Whoever runs the tests in the background may have Ctrl-C ignored, and a child inherits that.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n" + code
     child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not path.exists() or np.count_nonzero(np.load(path / "checksums.npy")) < 100:
