@@ -63,7 +63,7 @@ def sparsify(network: GraphNetwork, messages, adam, below: float, kept: float = 
 def prune(network: GraphNetwork, messages, adam, keep: int) -> None:
     """Silence all but the components with the largest standard deviations (in place).
 
-    As in elizabethsztan/SymTorch_symbolic_distillation_GNNs.
+    As in the reproduction that comes with SymTorch (elizabethsztan).
 
     Args:
         network, messages, adam: as for `sparsify`.
