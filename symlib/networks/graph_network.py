@@ -195,6 +195,11 @@ class GraphNetwork(MessagePassing):
         heard = None if weight is None else weight[edge_index[1]]
         return prediction, prediction, self.rule.penalty(raw.float(), heard)
 
+    @property
+    def listener(self) -> tuple[nn.Linear, int]:
+        """The layer that reads the summed messages, and its first column for them."""
+        return self.node_model.first, self.features
+
     def unneeded(self) -> list[int]:
         """Columns of φᵉ's first matrix for what φᵛ knows itself: receiver's velocity, mass."""
         dim = self.outputs

@@ -20,6 +20,7 @@ from torch import nn
 from symlib.choices import known
 from symlib.errors import InputError
 from symlib.networks.fresh import Network
+from symlib.networks.graph_network import Perceptron
 
 SHARES = ("warmup", "alpha_until", "turn_until", "float32_from")
 POSITIVE = ("steps", "batch", "learning_rate", "first_rate", "last_rate", "alpha_start")
@@ -270,15 +271,17 @@ def optimiser(
 
 def _by_rate(network: Network, recipe: Recipe) -> dict[float, list]:
     """The parameters by what multiplies their rate."""
+    perceptrons = [one for one in network.children() if isinstance(one, Perceptron)]
+    first = {one.first.weight for one in perceptrons}
+    last = {one.last.weight for one in perceptrons}
     groups: dict[float, list] = {}
-    for perceptron in (network.edge_model, network.node_model):
-        for weight in perceptron.parameters():
-            factor = 1.0
-            if weight is perceptron.first.weight:
-                factor = recipe.first_rate
-            elif weight.ndim == 1 or weight is perceptron.last.weight:
-                factor = recipe.last_rate
-            groups.setdefault(factor, []).append(weight)
+    for weight in network.parameters():
+        factor = 1.0
+        if weight in first:
+            factor = recipe.first_rate
+        elif weight in last or weight.ndim == 1:
+            factor = recipe.last_rate
+        groups.setdefault(factor, []).append(weight)
     return groups
 
 

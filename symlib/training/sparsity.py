@@ -112,7 +112,7 @@ def turn_to_principal_axes(
         raw: φᵉ's output on some edges, shape [edges, rule.width].
         adam: its optimiser.
     """
-    last, first = network.edge_model.last, network.node_model.first
+    last, (first, start) = network.edge_model.last, network.listener
     components = network.rule.components
     with torch.no_grad():
         mean = network.rule.mean(raw)
@@ -122,7 +122,7 @@ def turn_to_principal_axes(
         for weight in (last.weight, last.bias):
             rows = zip(turns, weight.split(components), strict=True)
             weight.copy_(torch.cat([turn.T @ part for turn, part in rows]))
-        pooled = slice(network.features, network.features + components)
+        pooled = slice(start, start + components)
         first.weight[:, pooled] = first.weight[:, pooled] @ axes
         for weight in (last.weight, last.bias, first.weight):
             if weight in adam.state:
@@ -141,8 +141,8 @@ def silence(network: GraphNetwork, silent: Tensor, adam: torch.optim.Optimizer) 
         silent: shape [components], bool.
         adam: its optimiser.
     """
-    last, first = network.edge_model.last, network.node_model.first
-    column = network.features + torch.where(silent)[0]
+    last, (first, start) = network.edge_model.last, network.listener
+    column = start + torch.where(silent)[0]
     rows = silent.repeat(last.out_features // len(silent))
     with torch.no_grad():
         for slot in (lambda w: w.data, lambda w: adam.state.get(w, {}).get("exp_avg")):
@@ -158,8 +158,8 @@ def silence(network: GraphNetwork, silent: Tensor, adam: torch.optim.Optimizer) 
 
 def stay_silent(network: Network) -> None:
     """Drop the gradient by which φᵛ would listen to the noise of silenced KL components."""
-    column = network.features + torch.where(~_alive(network))[0]
-    forget(network.node_model.first, column)
+    first, start = network.listener
+    forget(first, start + torch.where(~_alive(network))[0])
 
 
 def speaking(network: Network) -> int:
