@@ -106,5 +106,3 @@ def force_network(
         torch.manual_seed(seed)
         given = torch.as_tensor(numbers, dtype=torch.float32)
         return ForceNetwork(dim, given, learned, message_rule(model, dim), body)
-
-

@@ -45,10 +45,8 @@ def edges_of(frames: Frames, radius: float | None = None) -> Edges:
     if radius is not None and not radius > 0:
         raise InputError(f"neighbours: a positive distance is needed, got {radius!r}")
     counts = np.diff(frames.offset)
-    if radius is None:
-        edges = _complete(frames.offset, counts)
-    else:
-        edges = _within(frames, counts, radius)
+    complete = radius is None
+    edges = _complete(frames.offset, counts) if complete else _within(frames, counts, radius)
     if len(edges) == 0:
         raise InputError(f"neighbours: no two bodies are ever within {radius}; a larger radius?")
     return edges

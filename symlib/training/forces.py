@@ -68,9 +68,10 @@ class _Loop(Loop):
     def batch(self, rng) -> tuple:
         chosen = np.searchsorted(self.odds, rng.random(self.run.recipe.batch), side="right")
         rows, edges, number = self._side_by_side(chosen)
-        weight = self.table["weight"][rows] * torch.from_numpy(
-            self.counts[chosen].astype(np.float32)
-        )[number]
+        weight = (
+            self.table["weight"][rows]
+            * torch.from_numpy(self.counts[chosen].astype(np.float32))[number]
+        )
         noise, rule = None, self.run.network.rule
         if rule.stochastic:
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
