@@ -46,17 +46,18 @@ class ForceEquation:
 
     def along(self, scene: Scene) -> np.ndarray:
         """Acceleration along the line of each edge."""
-        return _values(self.pair, scene.pairs({**scene.numbers, **self.numbers}))
+        return values_of(self.pair, scene.pairs({**scene.numbers, **self.numbers}))
 
     def __call__(self, scene: Scene) -> np.ndarray:
         """Accelerations, shape [rows, dim]; zero where an edge has no finite value."""
         found = scene.pooled(np.nan_to_num(self.along(scene), nan=0.0, posinf=0.0, neginf=0.0))
         for k, part in enumerate(self.body):
-            found[:, k] += _values(part, scene.bodies())
+            found[:, k] += values_of(part, scene.bodies())
         return found
 
 
-def _values(expr: sp.Expr, seen: dict[str, np.ndarray]) -> np.ndarray:
+def values_of(expr: sp.Expr, seen: dict[str, np.ndarray]) -> np.ndarray:
+    """An equation on columns by name, shape [n]."""
     slots = {symbol(name): k for k, name in enumerate(seen)}
     columns = list(seen.values())
     with np.errstate(all="ignore"):
