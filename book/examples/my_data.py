@@ -14,7 +14,7 @@ from symlib.errors import InputError
 from symlib.messages.motion import symbolic_dynamics
 from symlib.messages.recording import prediction_losses, regress_messages
 from symlib.records.record import plain, provenance, write_record
-from symlib.tracks.observed import read
+from symlib.tracks.reading import read
 from symlib.training.recipes import get_recipe
 from symlib.training.train import train
 

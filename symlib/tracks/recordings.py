@@ -145,6 +145,31 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.recordings)
 
+    def summary(self) -> str:
+        """A few lines: how much was seen, what is known of the bodies, what was left out."""
+        windows = [end - first for one in self.recordings for first, end in one.windows()]
+        frames = sum(len(one) for one in self.recordings)
+        steps = sorted({float(f"{one.dt:.6g}") for one in self.recordings})
+        time = self.units.get("time", "")
+        apart = " to ".join(f"{step:g}" for step in dict.fromkeys((steps[0], steps[-1])))
+        known = [
+            f"{name} of {int(np.isfinite(values).sum())} of {len(self.names)} tracks"
+            for name, values in (("mass", self.mass), ("charge", self.charge))
+        ]
+        if self.kind is not None:
+            known.append(f"kinds {', '.join(sorted(set(self.kind)))}")
+        units = [f"{name} {unit}" for name, unit in self.units.items()]
+        lines = [
+            f"seen: {len(self)} recordings, {frames} frames {apart} {time}".rstrip()
+            + f" apart, {len(self.names)} tracks in {self.dim} dimensions",
+            f"windows: {len(windows)} with the same two or more bodies, the longest of "
+            f"{max(windows, default=0)} frames; {sum(windows)} frames can be used",
+            "known: " + ", ".join(known),
+            "units: " + (", ".join(units) or "arbitrary"),
+            *(f"left out: {sentence}" for sentence in self.left_out),
+        ]
+        return "\n".join(lines)
+
     def split(self, test_fraction: float = 0.1) -> "tuple[Tracks, Tracks]":
         """Training and test tracks: neighbours in time are near copies, so nothing is shuffled.
 

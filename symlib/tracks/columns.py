@@ -1,0 +1,121 @@
+"""What a file calls its columns, and what the tools for tracking call theirs."""
+
+from collections.abc import Mapping
+
+from symlib.choices import known
+from symlib.errors import InputError, UnknownChoice
+from symlib.tracks.units import pairs
+
+TEXTS = ("track", "type", "recording")  # the other columns hold numbers
+NAMES = (
+    *("time", "track", "x", "y", "z"),
+    *("vx", "vy", "vz", "ax", "ay", "az"),
+    *("mass", "charge", "type", "recording"),
+)
+NEEDED = ("time", "track", "x", "y")
+FRAME, POSITION_T = "FRAME", "POSITION_T"
+PRESETS = {
+    # trackpy.link: https://soft-matter.github.io/trackpy
+    "trackpy": {"time": "frame", "track": "particle"},
+    # The spots table of TrackMate: https://imagej.net/plugins/trackmate
+    "trackmate": {
+        "time": POSITION_T,
+        "track": "TRACK_ID",
+        **{axis: f"POSITION_{axis.upper()}" for axis in "xyz"},
+    },
+}
+# A blob's brightness stands in trackpy's column `mass`.
+BRIGHTNESS = {"trackpy": "mass"}
+MANY = 12  # names, from which on a message shows the first alone
+
+
+def checked_columns(columns: "str | Mapping[str, str] | None") -> dict[str, str]:
+    """What the file calls things, by our name; an empty text leaves the thing out.
+
+    Raises:
+        InputError: neither a mapping nor "time=frame,track=particle", or not one of our names.
+    """
+    found = pairs("columns", columns)
+    for name in found:
+        if name not in NAMES:
+            raise UnknownChoice("name in columns", name, NAMES)
+    return found
+
+
+def choose_columns(
+    what: str, there: list[str], columns: dict[str, str], preset: str | None, counted: bool
+) -> tuple[dict[str, str], list[str]]:
+    """Which columns of a file are read.
+
+    Args:
+        what: how messages call the file.
+        there: the columns that it has.
+        columns: from `checked_columns`; goes before a preset.
+        preset: trackpy, trackmate or None: the plain names `NAMES`, or, where one that is needed
+            is not there, the preset whose names are.
+        counted: whether times are numbers of frames (TrackMate writes both).
+
+    Returns:
+        The file's name of each of ours, and what a user should be told, a sentence each.
+
+    Raises:
+        InputError: an unknown preset, or a column that is not there; the message lists those
+            that are.
+    """
+    told = []
+    if preset is not None:
+        known("preset", preset, PRESETS)
+    elif not _complete({name: name for name in NAMES} | columns, there):
+        fitting = [
+            one for one in PRESETS if _complete(_preset(one, there, counted, columns), there)
+        ]
+        if fitting:
+            preset = fitting[0]
+            told.append(f"The columns are those of {preset} and were taken as such.")
+    if preset is None:
+        names = {name: name for name in NAMES} | columns
+    else:
+        names = _preset(preset, there, counted, columns)
+        bright = BRIGHTNESS.get(preset)
+        if bright in there and bright not in names.values():
+            told.append(f"The column {bright} of {preset} is a brightness, and was not taken.")
+    wanted = [name for name in NAMES if name in NEEDED or columns.get(name)]
+    missing = [names[name] or f"for {name}" for name in wanted if names[name] not in there]
+    if missing:
+        raise InputError(
+            f"{what}: has no column {', '.join(missing)}, only {some(there)}; say which is which "
+            "by columns='time=...,track=...,x=...,y=...'"
+        )
+    names = {name: names[name] for name in NAMES if names[name] and names[name] in there}
+    for kind in "va":
+        axes = [axis for axis in "xyz" if axis in names]
+        have = [axis for axis in axes if kind + axis in names]
+        if have and have != axes:
+            lacks = next(kind + axis for axis in axes if axis not in have)
+            raise InputError(
+                f"{what}: has the column {names[kind + have[0]]}, but none for {lacks}"
+            )
+    for name in names:
+        if there.count(names[name]) > 1:
+            raise InputError(f"{what}: has several columns that are called {names[name]}")
+    return names, told
+
+
+def _preset(preset: str, there: list[str], counted: bool, columns: dict) -> dict[str, str]:
+    names = {name: name for name in NAMES} | PRESETS[preset]
+    if names["time"] == POSITION_T and (counted or POSITION_T not in there):
+        names["time"] = FRAME
+    if preset in BRIGHTNESS:
+        names["mass"] = ""
+    return names | columns
+
+
+def _complete(names: dict[str, str], there: list[str]) -> bool:
+    return all(names[name] in there for name in NEEDED)
+
+
+def some(names) -> str:
+    """A list for a message, cut short where it is long."""
+    names = [str(name) for name in names]
+    more = f", ... ({len(names)} in all)" if len(names) > MANY else ""
+    return (", ".join(names[:MANY]) + more) or "nothing"

@@ -1,0 +1,167 @@
+"""Tracks from a table with one row for each body and time.
+
+The rows may stand in any order. A body is a name, in whichever recording it stands.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from symlib.errors import InputError
+from symlib.tracks.bodies import one_value
+from symlib.tracks.clock import ticks
+from symlib.tracks.columns import TEXTS, choose_columns
+from symlib.tracks.recordings import Recording, Tracks
+from symlib.tracks.sheets import labels, not_too_large, numbers, open_sheet
+
+QUANTITIES = {"position": "", "velocity": "v", "acceleration": "a"}
+
+
+def read_table(
+    source: "Path | pd.DataFrame",
+    columns: dict[str, str],
+    preset: str | None,
+    unit: float | None,
+) -> Tracks:
+    """Tracks from a CSV, a Parquet file or a table in memory.
+
+    Args:
+        columns: from `symlib.tracks.columns.checked_columns`.
+        preset: trackpy, trackmate or None.
+        unit: how long one unit of the time column takes, from `symlib.tracks.clock.step`.
+
+    Raises:
+        InputError: see `symlib.tracks.reading.read`.
+    """
+    sheet = open_sheet(source)
+    what = sheet.what
+    names, told = choose_columns(what, sheet.columns, columns, preset, unit is not None)
+    rows = sheet.rows(names)
+    values = {
+        name: numbers(sheet, rows, name, called)
+        for name, called in names.items()
+        if name not in TEXTS
+    }
+    track, tracks = labels(rows["track"])
+    if "recording" in rows:
+        recording, _ = labels(rows["recording"])
+    else:
+        recording = np.zeros(len(rows), dtype=np.int64)
+
+    axes = _axes(values, told)
+    unplaced = np.isnan([values[axis] for axis in axes]).any(axis=0)
+    unused = np.zeros(len(rows), dtype=bool)
+    for lost, why in (
+        (track < 0, "name no track"),
+        (recording < 0, "name no recording"),
+        (np.isnan(values["time"]), "have no time"),
+        (unplaced, "have no position"),
+    ):
+        new = int((lost & ~unused).sum())
+        if new:
+            told.append(f"{new} of {len(rows)} rows {why}.")
+        unused |= lost
+    if unused.all():
+        raise InputError(f"{what}: no row has a time, a track and a position")
+    used = np.flatnonzero(~unused)
+    track, recording, line = track[used], recording[used], rows.index.to_numpy()[used]
+    values = {name: column[used] for name, column in values.items()}
+
+    parts = np.split(np.argsort(recording, kind="stable"), np.cumsum(np.bincount(recording))[:-1])
+    parts = [part for part in parts if len(part)]
+    distinct = [np.unique(values["time"][part], return_inverse=True) for part in parts]
+    clocks = ticks(what, [times for times, _ in distinct], unit)
+    seen = [np.unique(track[part], return_inverse=True) for part in parts]
+
+    # Before any is made, for together they may not fit.
+    known = [kind for kind in QUANTITIES.values() if kind + "x" in values]
+    sizes = [
+        (int(one.number[-1]) + 1, len(who)) for one, (who, _) in zip(clocks, seen, strict=True)
+    ]
+    count = sum(frames * bodies for frames, bodies in sizes) * len(axes) * len(known)
+    frames = sum(frames for frames, _ in sizes)
+    not_too_large(what, count, f"{frames} frames of up to {max(n for _, n in sizes)} bodies")
+
+    made = []
+    for part, clock, (_, when), (who, place), size in zip(
+        parts, clocks, distinct, seen, sizes, strict=True
+    ):
+        frame = clock.number[when]
+        cell = frame * len(who) + place
+        order = np.argsort(cell, kind="stable")
+        again = np.flatnonzero(np.diff(cell[order]) == 0)
+        if len(again):
+            # The first row, in the file's order, that stands there already.
+            twice = int(order[again + 1].min())
+            first = int(np.flatnonzero(cell == cell[twice])[0])
+            raise InputError(
+                f"{what}: {sheet.unit} {line[part[twice]]}: track {tracks[track[part[twice]]]} "
+                f"stands at time {values['time'][part[twice]]:g} already, in {sheet.unit} "
+                f"{line[part[first]]}"
+            )
+        tables = {}
+        for quantity, kind in QUANTITIES.items():
+            if kind in known:
+                table = np.full((*size, len(axes)), np.nan)
+                for axis, name in enumerate(axes):
+                    table[frame, place, axis] = values[kind + name][part]
+                tables[quantity] = table
+        made.append(Recording(dt=clock.dt, start=clock.start, bodies=who, **tables))
+    made, lacking = _without_unknown(made)
+    told += lacking
+
+    mass, charge = (
+        one_value(what, name, values[name], track, tracks)
+        if name in values
+        else np.full(len(tracks), np.nan)
+        for name in ("mass", "charge")
+    )
+    kinds = _kinds(what, rows["type"].iloc[used], track, tracks) if "type" in rows else None
+    return Tracks(tuple(made), tuple(tracks), mass, charge, kinds, left_out=tuple(told))
+
+
+def _axes(values: dict[str, np.ndarray], told: list[str]) -> list[str]:
+    """The axes of space: tools that know three write the third for pictures too."""
+    if "z" not in values:
+        return ["x", "y"]
+    of_z = [values[name] for name in ("vz", "az") if name in values]
+    still = all(not np.nan_to_num(column).any() for column in of_z)
+    heights = values["z"][np.isfinite(values["z"])]
+    if still and (not len(heights) or heights.min() == heights.max()):
+        told.append("z is the same everywhere, so space has two dimensions.")
+        return ["x", "y"]
+    return ["x", "y", "z"]
+
+
+def _without_unknown(recordings: list[Recording]) -> tuple[list[Recording], list[str]]:
+    """Velocities and accelerations that nobody filled in are not known; what else lacks is told."""
+    told = []
+    places = sum(int(np.isfinite(one.position[..., 0]).sum()) for one in recordings)
+    for name in ("velocity", "acceleration"):
+        tables = [getattr(one, name) for one in recordings]
+        if tables[0] is None:
+            continue
+        found = sum(int(np.isfinite(table).all(axis=2).sum()) for table in tables)
+        if 0 < found < places:
+            told.append(f"In {places - found} of {places} rows the {name} is missing.")
+        elif not found:
+            told.append(f"The columns of the {name} are empty.")
+            recordings = [
+                replace(one, velocity=None)
+                if name == "velocity"
+                else replace(one, acceleration=None)
+                for one in recordings
+            ]
+    return recordings, told
+
+
+def _kinds(what: str, column: pd.Series, track: np.ndarray, names: list[str]) -> tuple[str, ...]:
+    codes, kinds = labels(column)
+    return tuple(
+        "unknown" if np.isnan(number) else kinds[int(number)]
+        for number in one_value(
+            what, "type", np.where(codes < 0, np.nan, codes), track, names, kinds
+        )
+    )
