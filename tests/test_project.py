@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from symlib.book.building import chapter_names
+from symlib.discovery import judge
 from symlib.laws.potentials import PairPotential, get_law
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -137,8 +138,20 @@ def test_every_citation_is_in_the_bibliography():
 
 
 def test_the_example_laws_of_the_book_load():
-    for name in ("YUKAWA", "CUBIC"):
+    for name in ("YUKAWA", "CUBIC", "TRAPPED"):
         assert isinstance(get_law(f"{ROOT}/book/examples/my_laws.py:{name}"), PairPotential)
+
+
+def test_the_verdicts_that_a_page_asks_for_are_those_that_it_speaks_of(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "book" / "your_own_law.md").read_text(encoding="utf-8")
+    (law,) = re.findall(r'trapped = "(.+)"', page)
+    asked = re.findall(r'judge\("(.+)", trapped(?:, of="(\w+)")?\)', page)
+    assert [of for _, of in asked] == ["", "body"]
+    for equation, of in asked:
+        verdict = judge(equation, law, of or "force")
+        assert verdict, verdict.reason
+        assert ("of the pair force" in verdict.reason) is (of == "")
 
 
 def test_no_machine_is_named():

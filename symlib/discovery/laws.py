@@ -147,18 +147,25 @@ def judge(found, law: "str | PairPotential", of: str = "force") -> "symbolic.Ver
     Args:
         found: from `regress`, or an equation as text.
         law: a built-in name, "path/to/file.py:NAME", or a `PairPotential`.
-        of: what the equation is of: force (a message), or pair energy.
+        of: what the equation is of: force (a message), pair energy, or body, a component of the
+            acceleration by the external field and the drag (`symlib.symbolic.recovered_body`).
 
     Returns:
-        The verdict, true in a condition if it is; `reason` says why.
+        The verdict, true in a condition if it is; `reason` says why, and of a law with an external
+        field or a drag that only its pair part was judged.
 
     Raises:
         InputError: an equation that cannot be read, or an unknown law.
     """
-    known("of", of, ("force", "pair energy"))
-    dim = 3 if "dz" in getattr(found, "names", ()) or "dz" in str(found) else 2
-    judged = symbolic.recovered if of == "force" else symbolic.recovered_pair_energy
-    return judged(found, get_law(law), dim)
+    judges = {
+        "force": symbolic.recovered,
+        "pair energy": symbolic.recovered_pair_energy,
+        "body": symbolic.recovered_body,
+    }
+    known("of", of, judges)
+    third = "z" if of == "body" else "dz"
+    dim = 3 if third in getattr(found, "names", ()) or third in str(found) else 2
+    return judges[of](found, get_law(law), dim)
 
 
 def _drawn(data, count: int, seed: int) -> Snapshots:

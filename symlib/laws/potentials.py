@@ -6,6 +6,9 @@ derived from it by automatic differentiation, so a new law is one function:
 
     PairPotential("yukawa", lambda r, a, b: -a.mass * b.mass * jnp.exp(-r) / r, dt=0.005)
 
+What acts on each body alone stands beside it: an external field, by its energy, and a drag, by
+its force. The acceleration is then (the pair forces + the field's force + the drag) / mass.
+
 All quantities are dimensionless, as in the paper. A body's state is the row
 `[position (dim), velocity (dim), charge, mass]`, 2 dim + 2 numbers.
 """
@@ -30,7 +33,7 @@ SOFTENING = 0.01
 
 
 class Body(NamedTuple):
-    """What a pair potential may look at in one body (dimensionless).
+    """What a law may look at in one body (dimensionless).
 
     position, velocity: shape [dim]; mass, charge: scalars; bodies: how many bodies the
     system has (the paper's damping is divided by it).
@@ -70,14 +73,21 @@ class PairPotential:
         dt: the time between two stored snapshots.
         softening: added to the distance (the paper: 0.01) so that the law has no singularity.
         conservative: whether energy is conserved. False for damping, and for a potential with
-            a jump: its gradient, the force, knows nothing of the jump.
-        label: the law as a reader writes it, in LaTeX without dollar signs.
-        validate: evaluate the function once on two ordinary bodies. Only the built-in laws
+            a jump: its gradient, the force, knows nothing of the jump. A law with a drag is
+            not conservative, whatever is said here.
+        label: the law as a reader writes it, in LaTeX without dollar signs, with the terms of a
+            single body if it has some.
+        validate: evaluate the functions once on two ordinary bodies. Only the built-in laws
             switch it off, to keep the import fast; the tests evaluate them instead.
+        external: `external(a)` -> scalar energy of one `Body` in an outer field, such as a trap,
+            `lambda a: 0.25 * jnp.sum(a.position**2)`; its force is the negative gradient. None:
+            there is no field.
+        drag: `drag(a)` -> force on one `Body` that is no gradient, shape [dim], such as
+            `lambda a: -0.1 * a.velocity`. None: there is none.
 
     Raises:
-        InputError: dt or softening out of range, or a function that does not return one
-            finite number for two ordinary bodies.
+        InputError: dt or softening out of range, a function that does not return one
+            finite number for two ordinary bodies, or a drag that is not dim finite numbers.
     """
 
     name: str
@@ -87,6 +97,8 @@ class PairPotential:
     conservative: bool = True
     label: str = ""
     validate: bool = True
+    external: Callable[[Body], jax.Array] | None = None
+    drag: Callable[[Body], jax.Array] | None = None
 
     def __post_init__(self):
         if not self.name or not isinstance(self.name, str):
@@ -99,8 +111,14 @@ class PairPotential:
             )
         if not callable(self.function):
             raise InputError(f"law {self.name!r}: function must be callable as function(r, a, b)")
+        for what, function in (("external", self.external), ("drag", self.drag)):
+            if function is not None and not callable(function):
+                raise InputError(f"law {self.name!r}: {what} must be callable as {what}(a)")
+        if self.drag is not None:
+            object.__setattr__(self, "conservative", False)
         if self.validate:
             self._check_function()
+            self._check_body_terms()
 
     def _check_function(self):
         """Call the potential once on two ordinary bodies: one finite number must come back."""
@@ -124,6 +142,35 @@ class PairPotential:
                     f"law {self.name!r}: the potential or its force is not finite ({float(value)}) "
                     "for two ordinary bodies; check logarithms, roots and divisions"
                 )
+
+    def _check_body_terms(self):
+        """Call the external field and the drag once on an ordinary body."""
+        state = np.random.default_rng(1).normal(size=2 * max(DIMENSIONS) + 2)
+        state[-2:] = (1.0, 0.7)
+        terms = {
+            "external": ("one number", self.external, [self.external_energy, self._field]),
+            "drag": ("one number for each dimension", self.drag, [self.drag_force]),
+        }
+        for what, (wanted, function, evaluated) in terms.items():
+            if function is None:
+                continue
+            for dim in DIMENSIONS:
+                body = _body(jnp.asarray(state[-2 * dim - 2 :]), 4)
+                try:
+                    values = [np.asarray(one(body)) for one in evaluated]
+                except InputError:
+                    raise
+                except Exception as error:
+                    raise InputError(
+                        f"law {self.name!r}: {what} could not be evaluated in {dim}D. It is called "
+                        f"as {what}(a) with jax.numpy arrays (a.position, a.velocity, a.mass, "
+                        f"a.charge) and must return {wanted}. {error}"
+                    ) from error
+                if not all(np.isfinite(value).all() for value in values):
+                    raise InputError(
+                        f"law {self.name!r}: {what} or its force is not finite for an ordinary "
+                        "body; check logarithms, roots and divisions"
+                    )
 
     def energy(self, receiver, sender, bodies: int) -> jax.Array:
         """Potential energy U_12 of one pair.
@@ -160,11 +207,62 @@ class PairPotential:
         dim = _dimension(receiver.shape[-1])
         return -jax.grad(self.energy)(receiver, sender, bodies)[:dim]
 
+    @property
+    def has_body_terms(self) -> bool:
+        """Whether something acts on a body alone: an external field or a drag."""
+        return self.external is not None or self.drag is not None
+
+    def external_energy(self, a: Body) -> jax.Array:
+        """Energy of one `Body` in the external field, a scalar; zero where there is none.
+
+        Raises:
+            InputError: the user's function returned something other than one number.
+        """
+        if self.external is None:
+            return jnp.zeros(())
+        value = jnp.asarray(self.external(a))
+        if value.shape != ():
+            raise InputError(
+                f"law {self.name!r}: external must return one number, "
+                f"but returned an array of shape {value.shape}"
+            )
+        return value
+
+    def drag_force(self, a: Body) -> jax.Array:
+        """The drag on one `Body`, shape [dim]; zero where there is none.
+
+        Raises:
+            InputError: the user's function returned something of another shape.
+        """
+        if self.drag is None:
+            return jnp.zeros_like(a.velocity)
+        value = jnp.asarray(self.drag(a))
+        if value.shape != a.velocity.shape:
+            raise InputError(
+                f"law {self.name!r}: drag must return a force of shape {a.velocity.shape}, "
+                f"but returned an array of shape {value.shape}"
+            )
+        return value
+
+    def _field(self, a: Body) -> jax.Array:
+        return -jax.grad(lambda x: self.external_energy(a._replace(position=x)))(a.position)
+
+    def body_force(self, state, bodies: int) -> jax.Array:
+        """Force on a body that no other one exerts: the field's and the drag, shape [dim].
+
+        Args:
+            state: shape [2 dim + 2].
+            bodies: number of bodies in the system.
+        """
+        body = _body(state, bodies)
+        return self._field(body) + self.drag_force(body)
+
     def fingerprint(self) -> str:
         """A hash of what the law computes, so that stored results of another are not used.
 
         Of dt, softening and the energies of fixed pairs, near and far, in two and three
-        dimensions; rounded, since processors differ in the last digits. Not of the name.
+        dimensions; rounded, since processors differ in the last digits. Of the external field
+        and the drag too, where a law has them. Not of the name.
         """
         return _fingerprint(self)
 
@@ -179,9 +277,30 @@ def _fingerprint(law: PairPotential) -> str:
             pairs[..., :dim] *= np.geomspace(0.1, 10, 16)[:, None]
             pairs[..., -1] = np.exp(pairs[..., -1])
             energies = jax.vmap(functools.partial(law.energy, bodies=bodies))(*pairs)
-            # What is left of a difference of equal numbers is no energy.
-            facts += [f"{0.0 if abs(one) < 1e-12 else one:.5e}" for one in np.asarray(energies)]
+            facts += _rounded(energies)
+        for what, function in (("external", law.external), ("drag", law.drag)):
+            if function is not None:
+                facts += [what, *_body_facts(function)]
     return hashlib.sha256(" ".join(facts).encode()).hexdigest()[:16]
+
+
+def _rounded(values) -> list[str]:
+    # What is left of a difference of equal numbers is no energy.
+    return [f"{0.0 if abs(one) < 1e-12 else one:.5e}" for one in np.ravel(values)]
+
+
+def _body_facts(term: Callable[[Body], jax.Array]) -> list[str]:
+    """What a term of a single body computes for fixed bodies, near and far, slow and fast."""
+    rng = np.random.default_rng(20200621)
+    facts = []
+    for dim, bodies in itertools.product(DIMENSIONS, (2, 4, 6)):
+        states = rng.normal(size=(16, 2 * dim + 2))
+        states[:, :dim] *= np.geomspace(0.1, 10, 16)[:, None]
+        states[:, dim : 2 * dim] *= rng.permutation(np.geomspace(0.1, 10, 16))[:, None]
+        states[:, -1] = np.exp(states[:, -1])
+        seen = [_body(jnp.asarray(state), bodies) for state in states]
+        facts += _rounded(np.stack([term(body) for body in seen]))
+    return facts
 
 
 def pair_forces(law: PairPotential, states) -> jax.Array:
@@ -213,14 +332,40 @@ def pair_forces(law: PairPotential, states) -> jax.Array:
     return flat.reshape(*batch, bodies, bodies, flat.shape[-1])
 
 
-def accelerations(law: PairPotential, states) -> jax.Array:
-    """Accelerations (eq. 6): states [..., bodies, 2 dim + 2] -> [..., bodies, dim]."""
+def body_forces(law: PairPotential, states) -> jax.Array:
+    """Force on every body that no other one exerts: of the external field, and the drag.
+
+    Args:
+        law: the law.
+        states: shape [..., bodies, 2 dim + 2].
+
+    Returns:
+        Shape [..., bodies, dim]; zero for a law of pairs alone.
+    """
     states = jnp.asarray(states)
-    return pair_forces(law, states).sum(axis=-2) / states[..., -1:]
+    *batch, bodies, width = states.shape
+    dim = _dimension(width)
+    forces = jax.vmap(lambda state: law.body_force(state, bodies))(states.reshape(-1, width))
+    return forces.reshape(*batch, bodies, dim)
+
+
+def accelerations(law: PairPotential, states) -> jax.Array:
+    """Accelerations (eq. 6): states [..., bodies, 2 dim + 2] -> [..., bodies, dim].
+
+    By the pairs, the external field and the drag together.
+    """
+    states = jnp.asarray(states)
+    forces = pair_forces(law, states).sum(axis=-2)
+    if law.has_body_terms:
+        forces += body_forces(law, states)
+    return forces / states[..., -1:]
 
 
 def total_energy(law: PairPotential, states) -> jax.Array:
-    """Kinetic plus potential energy; each pair once. States [..., bodies, w] -> [...]."""
+    """Kinetic plus potential energy, each pair once, and that in an external field.
+
+    States [..., bodies, w] -> [...].
+    """
     states = jnp.asarray(states)
     *batch, bodies, width = states.shape
     dim = _dimension(width)
@@ -229,7 +374,10 @@ def total_energy(law: PairPotential, states) -> jax.Array:
     def one(system):
         pairs = jax.vmap(lambda i, j: law.energy(system[i], system[j], bodies))(first, second)
         kinetic = 0.5 * jnp.sum(system[:, -1:] * system[:, dim : 2 * dim] ** 2)
-        return kinetic + jnp.sum(pairs)
+        total = kinetic + jnp.sum(pairs)
+        if law.external is not None:
+            total += jnp.sum(jax.vmap(lambda s: law.external_energy(_body(s, bodies)))(system))
+        return total
 
     return jax.vmap(one)(states.reshape(-1, bodies, width)).reshape(batch)
 

@@ -46,3 +46,18 @@ def body_variables(bodies) -> np.ndarray:
     momentum = rows[:, dim : 2 * dim] * rows[:, -1:]
     length = np.sqrt((momentum**2).sum(axis=1))
     return np.column_stack([rows[:, -1], rows[:, -2], momentum, length])
+
+
+def state_names(dim: int) -> tuple[str, ...]:
+    """Names of one body's state: m, q, position x, y(, z) and velocity vx, vy(, vz)."""
+    return ("m", "q", *AXES[:dim], *(f"v{axis}" for axis in AXES[:dim]))
+
+
+def state_variables(bodies) -> np.ndarray:
+    """Values of one body's state, shape [bodies, 2 dim + 2], dimensionless.
+
+    Args:
+        bodies: their states, shape [bodies, 2 dim + 2].
+    """
+    rows = np.asarray(bodies, dtype=np.float64)
+    return np.column_stack([rows[:, -1], rows[:, -2], rows[:, :-2]])

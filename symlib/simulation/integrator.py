@@ -42,7 +42,7 @@ _SOLVER = diffrax.Dopri8()
 
 
 def system_accelerations(law: PairPotential, position, velocity, charge, mass) -> jax.Array:
-    """Accelerations of one system (eq. 6), the summed energy differentiated once.
+    """Accelerations of one system (eq. 6), the summed energy differentiated once, and the drag.
 
     Equal to `potentials.accelerations`, and faster inside an integrator.
 
@@ -66,9 +66,17 @@ def system_accelerations(law: PairPotential, position, velocity, charge, mass) -
         states = (positions, velocity, mass, charge)
         row = jax.vmap(pair, in_axes=(None, 0, 0))
         energies = jax.vmap(row, in_axes=(0, None, 0))(states, states, senders)
-        return jnp.sum(jnp.where(itself, 0.0, energies))
+        total = jnp.sum(jnp.where(itself, 0.0, energies))
+        if law.external is not None:
+            alone = jax.vmap(lambda *a: law.external_energy(Body._make([*a, bodies])))
+            total += jnp.sum(alone(*states))
+        return total
 
-    return -jax.grad(energy)(position) / mass[:, None]
+    force = -jax.grad(energy)(position)
+    if law.drag is not None:
+        drag = jax.vmap(lambda *a: law.drag_force(Body._make([*a, bodies])))
+        force += drag(position, velocity, mass, charge)
+    return force / mass[:, None]
 
 
 @partial(jax.jit, static_argnums=0)

@@ -12,6 +12,7 @@ from importlib import import_module
 
 _NAMES = {
     "search.budget": ("BUDGETS", "Budget", "get_budget"),
+    "verdict.body": ("recovered_body",),
     "verdict.energy": ("recovered_pair_energy", "recovered_self_energy"),
     "search.engines": ("choose_engine",),
     "algebra.parsing": ("equation_text", "parse_equation"),

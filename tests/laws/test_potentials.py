@@ -1,7 +1,7 @@
 """The pair potentials: their forces against finite differences, and how they refuse."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from symlib.laws.potentials import (
     LAWS,
     PairPotential,
     accelerations,
+    body_forces,
     get_law,
     pair_forces,
     total_energy,
@@ -22,6 +23,14 @@ from symlib.laws.potentials import (
 from symlib.simulation.integrator import system_accelerations
 from symlib.simulation.nbody import initial_conditions
 
+# A trap that is stiffer for a charge, and a drag that grows with the speed.
+TRAPPED = PairPotential(
+    "trapped",
+    lambda r, a, b: -a.mass * b.mass / r,
+    dt=0.01,
+    external=lambda a: 0.25 * (2 + a.charge) * jnp.sum(a.position**2),
+    drag=lambda a: -0.1 * a.velocity * jnp.sqrt(jnp.sum(a.velocity**2)),
+)
 CASES = [(name, dim) for name in LAWS for dim in (2, 3)]
 _STEP = 1e-6
 
@@ -104,6 +113,29 @@ def test_the_integrators_accelerations_are_the_true_ones(name, dim):
     np.testing.assert_allclose(fast, expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("dim", [2, 3])
+def test_field_and_drag_are_added_to_the_forces_of_the_pairs(dim):
+    states = initial_conditions(dim, 5, 10, seed=3)
+    place, velocity = states[..., :dim], states[..., dim : 2 * dim]
+    charge, mass = states[..., -2, None], states[..., -1:]
+    speed = np.linalg.norm(velocity, axis=-1, keepdims=True)
+    own = -0.5 * (2 + charge) * place - 0.1 * speed * velocity
+    np.testing.assert_allclose(body_forces(TRAPPED, states), own, rtol=1e-12, atol=1e-12)
+    pairs = np.asarray(pair_forces(TRAPPED, states))
+    np.testing.assert_array_equal(pairs, pair_forces(LAWS["r2"], states))
+    expected = (pairs.sum(axis=2) + own) / mass
+    np.testing.assert_allclose(accelerations(TRAPPED, states), expected, rtol=1e-12)
+    fast = jax.vmap(
+        lambda s: system_accelerations(TRAPPED, s[:, :dim], s[:, dim:-2], s[:, -2], s[:, -1])
+    )(states)
+    np.testing.assert_allclose(fast, expected, rtol=1e-10, atol=1e-12)
+    field = (0.25 * (2 + charge) * place**2).sum(axis=(1, 2))
+    total, without = (jax.jit(partial(total_energy, one))(states) for one in (TRAPPED, LAWS["r2"]))
+    np.testing.assert_allclose(total, without + field, rtol=1e-12)
+    assert not TRAPPED.conservative and replace(TRAPPED, drag=None, conservative=True).conservative
+    assert not np.any(body_forces(LAWS["damped"], states))
+
+
 @pytest.mark.parametrize("name", LAWS)
 @settings(max_examples=10, deadline=None)
 @given(shift=st.floats(-50, 50), seed=st.integers(0, 100))
@@ -137,6 +169,14 @@ def test_total_energy_counts_each_pair_once():
         ({"dt": 0}, "dt"),
         ({"dt": float("nan")}, "dt"),
         ({"softening": -1}, "softening"),
+        ({"external": 0.5}, "external must be callable"),
+        ({"external": lambda a: a.position**2}, "external must return one number"),
+        ({"external": lambda a: jnp.log(-a.mass)}, "external or its force is not finite"),
+        ({"external": lambda a: a.height}, "external could not be evaluated in 2D"),
+        ({"drag": -0.1}, "drag must be callable"),
+        ({"drag": lambda a: -a.mass}, "drag must return a force of shape"),
+        ({"drag": lambda a: jnp.sqrt(-a.mass) * a.velocity}, "drag or its force is not finite"),
+        ({"drag": lambda r, a: a.velocity}, "drag could not be evaluated in 2D"),
     ],
 )
 def test_bad_potentials_are_refused_when_made(change, words):
@@ -156,6 +196,10 @@ def test_a_fingerprint_is_of_what_a_law_computes():
         replace(spring, function=lambda r, a, b: 1.0001 * (r - 1) ** 2),
         replace(spring, function=lambda r, a, b: (r - 1) ** 2 + a.bodies),
         replace(spring, function=lambda r, a, b: (r - 1) ** 2 - (r > 8)),
+        replace(spring, external=lambda a: 0.25 * jnp.sum(a.position**2)),
+        replace(spring, external=lambda a: 0.26 * jnp.sum(a.position**2)),
+        replace(spring, drag=lambda a: -0.1 * a.velocity),
+        replace(spring, drag=lambda a: -0.1 * a.velocity / a.bodies),
     ]
     every = {law.fingerprint() for law in (*LAWS.values(), *changed)}
     assert len(every) == len(LAWS) + len(changed)

@@ -3,14 +3,16 @@
 import functools
 import json
 import os
+from dataclasses import replace
 
 import diffrax
 import jax
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 from symlib.errors import InputError
-from symlib.laws.potentials import LAWS, PairPotential
+from symlib.laws.potentials import LAWS, PairPotential, total_energy
 from symlib.papers.cranmer2020.study.bench_simulate import bench_simulate, table
 from symlib.simulation import integrator
 from symlib.simulation.nbody import TOLERANCE, energy_error, initial_conditions, simulate
@@ -103,6 +105,53 @@ def test_three_dimensions_and_many_bodies():
     result = simulate("spring", dim=3, bodies=8, systems=4, steps=50, progress=False)
     assert result.shape == (4, 50, 8, 8)
     assert energy_error(result.law, result.states).max() < 1e-7
+
+
+TRAPPED = PairPotential(
+    "trapped",
+    LAWS["spring"].function,
+    dt=0.01,
+    external=lambda a: 0.25 * a.mass * jax.numpy.sum(a.position**4),
+)
+DRAGGED = replace(TRAPPED, drag=lambda a: -0.3 * a.charge**2 * a.velocity)
+
+
+@pytest.mark.parametrize("law", [TRAPPED, DRAGGED], ids=["field", "field and drag"])
+def test_bodies_in_a_field_and_a_drag_move_as_scipy_says(law):
+    dim, bodies = 3, 4
+    states = simulate(law, dim=dim, bodies=bodies, systems=2, steps=300, progress=False).states
+    charge, mass = states[0, 0, :, -2:].T
+    others = ~np.eye(bodies, dtype=bool)
+
+    def derivative(t, y):
+        place, velocity = y.reshape(2, bodies, dim)
+        apart = place[:, None] - place[None]
+        r = np.linalg.norm(apart, axis=-1) + np.eye(bodies)
+        # Of a spring of length 1 and stiffness 2, its extension softened.
+        pull = (-2 * (r + 0.01 - 1) / r * others)[..., None] * apart
+        force = pull.sum(axis=1) - mass[:, None] * place**3
+        if law.drag is not None:
+            force -= 0.3 * charge[:, None] ** 2 * velocity
+        return np.stack([velocity, force / mass[:, None]]).ravel()
+
+    start = np.stack([states[0, 0, :, :dim], states[0, 0, :, dim : 2 * dim]]).ravel()
+    times = law.dt * np.arange(300)
+    options = {"method": "DOP853", "rtol": 1e-11, "atol": 1e-11, "t_eval": times}
+    found = solve_ivp(derivative, (0, times[-1]), start, **options).y
+    expected = np.moveaxis(found.reshape(2, bodies, dim, -1), -1, 0)
+    np.testing.assert_allclose(states[0, ..., :dim], expected[:, 0], atol=1e-6)
+    np.testing.assert_allclose(states[0, ..., dim : 2 * dim], expected[:, 1], atol=1e-6)
+
+
+def test_energy_is_conserved_in_a_field_and_lost_to_a_drag():
+    states = simulate(TRAPPED, **SIZE).states
+    assert energy_error(TRAPPED, states).max() < 1e-6
+    # Without the field's energy it would not seem so.
+    assert energy_error(LAWS["spring"], states).max() > 0.1
+    with jax.enable_x64(True):
+        energy = np.asarray(total_energy(DRAGGED, simulate(DRAGGED, **SIZE).states))
+    assert (np.diff(energy, axis=1) <= 1e-8).all()
+    assert (energy[:, -1] < 0.9 * energy[:, 0]).all()
 
 
 @pytest.mark.parametrize("name", ["spring", "damped", "r1"])

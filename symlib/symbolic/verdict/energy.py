@@ -23,7 +23,7 @@ import sympy as sp
 from symlib.laws.potentials import PairPotential, get_law
 from symlib.laws.variables import body_names, pair_names
 from symlib.symbolic.algebra.expressions import Form, evaluate, symbol
-from symlib.symbolic.verdict.force import Verdict, judge, read_equation
+from symlib.symbolic.verdict.force import Verdict, judge, of_pairs, read_equation
 from symlib.symbolic.verdict.reference import Reference, points, references, weights
 
 # Flat apart from their steps: a derivative treats them as constants.
@@ -138,7 +138,7 @@ def recovered_pair_energy(equation, law: "str | PairPotential", dim: int) -> Ver
         for truth in references(law, dim, expr)
         if truth.quantity == "force"
     ]
-    return _judge(expr, truths, "the distance")
+    return of_pairs(_judge(expr, truths, "the distance"), law, "energy", "a pair energy")
 
 
 def recovered_self_energy(equation, dim: int) -> Verdict:

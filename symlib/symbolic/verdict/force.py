@@ -7,15 +7,17 @@ on fresh points, most of them outside the range of the training data, and, in th
 beyond those and beside its own thresholds, where no point may lie by chance (`everywhere.py`).
 
 Both bodies are taken at rest, which leaves out a drag such as the damped law's: that is the
-receiver's alone, and no message needs to carry it. The softening is a known small offset:
-an equation may have it (as (r + 0.01), fitted or exact) or not. Charges are -1 or 1.
+receiver's alone, and no message needs to carry it. Of a law with an external field or a drag the
+pair force is what is judged, and the reason says so; the rest has its own verdict (`body.py`).
+The softening is a known small offset: an equation may have it (as (r + 0.01), fitted or exact)
+or not. Charges are -1 or 1.
 
 The same strictness holds for the paper's own successes: IF(r > 2, (a·d) r, 0) is no, since
 the force beyond r = 2 goes as (r - 1), not as r².
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import sympy as sp
@@ -109,8 +111,24 @@ def recovered(equation, law: "str | PairPotential", dim: int) -> Verdict:
     expr = read_equation(equation, pair_names, dim)
     law = get_law(law)
     if not expr.free_symbols:
-        return Verdict(False, "the equation is a constant", expr)
-    return judge(expr, references(law, dim, expr))
+        return of_pairs(
+            Verdict(False, "the equation is a constant", expr), law, "force", "a message"
+        )
+    return of_pairs(judge(expr, references(law, dim, expr)), law, "force", "a message")
+
+
+def of_pairs(verdict: Verdict, law: PairPotential, judged: str, carrier: str) -> Verdict:
+    """The verdict, its reason saying what it leaves out where a law has terms of a single body.
+
+    judged: what of the pair was judged, and carrier: what holds no more than that, in words.
+    """
+    terms = [("external field", law.external), ("drag", law.drag)]
+    left = [name for name, function in terms if function is not None]
+    if not left:
+        return verdict
+    left_out = f"the law's {' and '.join(left)} {'is' if len(left) == 1 else 'are'}"
+    reason = f"{verdict.reason}; of the pair {judged}: {left_out} not in {carrier}"
+    return replace(verdict, reason=reason)
 
 
 def judge(expr: sp.Expr, truths: Sequence[Reference]) -> Verdict:

@@ -22,7 +22,7 @@ from symlib.symbolic.verdict.landmarks import first_component
 from symlib.symbolic.verdict.snapping import Snapped, snap
 
 _POINTS = 400
-_BODIES = 4
+BODIES = 4
 # Distances of the two kinds of points; the second kind's leave the first kind's out.
 ORDINARY, BEYOND = (0.3, 4.0), (0.1, 10.0)
 # How far from a step of the law one of the equation may lie (relative). Where exactly a step lies
@@ -178,30 +178,37 @@ def law_comparisons(law: PairPotential, dim: int, X: np.ndarray) -> tuple[np.nda
         The comparisons, [comparisons, 2, n], and whether these are all the places where the law
         may have a step.
     """
-    compared, known = _comparing(law, dim)
+    return compared_at(X, *_comparing(law, dim))
+
+
+def compared_at(X: np.ndarray, compared: Callable, known: bool) -> tuple[np.ndarray, bool]:
+    """What `comparisons_in` found, at X: [comparisons, 2, n]; and whether it is all."""
     with jax.enable_x64(True):
-        found = np.concatenate([compared(jnp.asarray(chunk)) for chunk in _chunks(X)])
+        found = np.concatenate([compared(jnp.asarray(chunk)) for chunk in chunks(X)])
     return found[: len(X)].transpose(1, 2, 0), known
 
 
 @lru_cache(maxsize=32)
 def _comparing(law: PairPotential, dim: int) -> tuple[Callable, bool]:
-    """function(X [n, variables]) -> what is compared [n, comparisons, 2]; and whether it is all.
-
-    The potential is Python code, the user's own perhaps; JAX traces it into a short program,
-    which is walked through here.
-    """
-
     def potential(row):
         m1, m2, q1, q2, *d, r = row
         still = jnp.zeros(dim)
-        here = Body(still, still, m1, q1, _BODIES)
-        return law.function(r, here, Body(jnp.stack(d), still, m2, q2, _BODIES))
+        here = Body(still, still, m1, q1, BODIES)
+        return law.function(r, here, Body(jnp.stack(d), still, m2, q2, BODIES))
 
+    return comparisons_in(potential, dim + 5)
+
+
+def comparisons_in(function: Callable, width: int) -> tuple[Callable, bool]:
+    """function(X [n, width]) -> what is compared [n, comparisons, 2]; and whether it is all.
+
+    A law is Python code, the user's own perhaps; JAX traces its function of a row [width] into a
+    short program, which is walked through here.
+    """
     known = True
 
     def compared(row):
-        found = []
+        found: list = []
 
         def walk(program, constants, arguments) -> list:
             nonlocal known
@@ -214,8 +221,10 @@ def _comparing(law: PairPotential, dim: int) -> tuple[Callable, bool]:
             for equation in program.eqns:
                 name, inputs = equation.primitive.name, [read(atom) for atom in equation.invars]
                 known &= name not in _STEPPING
-                if name in _COMPARING and all(np.size(side) == 1 for side in inputs):
-                    found.append(jnp.stack([jnp.ravel(side)[0] for side in inputs]))
+                if name in _COMPARING:
+                    # Of two vectors each number with its counterpart.
+                    sides = [jnp.ravel(side) for side in jnp.broadcast_arrays(*inputs)]
+                    found.extend(jnp.stack(sides, axis=-1))
                 if name in _CALLING:
                     inner = equation.params.get("jaxpr") or equation.params["call_jaxpr"]
                     program_inside = getattr(inner, "jaxpr", inner)
@@ -226,16 +235,16 @@ def _comparing(law: PairPotential, dim: int) -> tuple[Callable, bool]:
                 values |= dict(zip(equation.outvars, outputs, strict=True))
             return [read(atom) for atom in program.outvars]
 
-        traced = jax.make_jaxpr(potential)(row)
+        traced = jax.make_jaxpr(function)(row)
         walk(traced.jaxpr, traced.consts, [row])
         return jnp.stack(found) if found else jnp.zeros((0, 2))
 
     with jax.enable_x64(True):
-        jax.eval_shape(compared, jax.ShapeDtypeStruct((dim + 5,), np.float64))
+        jax.eval_shape(compared, jax.ShapeDtypeStruct((width,), np.float64))
     return jax.jit(jax.vmap(compared)), known
 
 
-def _chunks(X: np.ndarray) -> list[np.ndarray]:
+def chunks(X: np.ndarray) -> list[np.ndarray]:
     """X in chunks of one size, the last filled up with its last point."""
     size = min(_CHUNK, len(X))
     filled = np.concatenate([X, np.repeat(X[-1:], -len(X) % size, axis=0)])
@@ -244,13 +253,13 @@ def _chunks(X: np.ndarray) -> list[np.ndarray]:
 
 @lru_cache(maxsize=32)
 def _compiled(law: PairPotential) -> Callable:
-    return jax.jit(jax.vmap(lambda a, b: law.force(a, b, _BODIES)))
+    return jax.jit(jax.vmap(lambda a, b: law.force(a, b, BODIES)))
 
 
 def true_forces(law: PairPotential, dim: int, X: np.ndarray) -> np.ndarray:
     """Force on body 1 by autodiff of the law itself, shape [n, dim], both bodies at rest."""
     parts = []
-    for chunk in _chunks(X):
+    for chunk in chunks(X):
         m1, m2, q1, q2 = chunk[:, :4].T
         d, still = chunk[:, 4 : 4 + dim], np.zeros((len(chunk), dim))
         receivers = np.column_stack([still, still, q1, m1])
