@@ -306,9 +306,7 @@ def _train(data, numbers, model, sizes, seed, one_body, cache, progress) -> Run:
         "sender": edges.sender,
         "receiver": edges.receiver,
     }
-    return train_forces(
-        network, arrays, recipe, seed=seed, checkpoint=path, progress=progress
-    )
+    return train_forces(network, arrays, recipe, seed=seed, checkpoint=path, progress=progress)
 
 
 def _recipe(sizes: Preset, model: str, batch: int) -> Recipe:
@@ -342,7 +340,9 @@ def _proposals(
     bodies = [_linear_body(data, curves)]
     parts = []
     for k in range(data.train.dim):
-        heard = symbolic.regress(radial.body_inputs, radial.alone[:, k], radial.body_names, **search)
+        heard = symbolic.regress(
+            radial.body_inputs, radial.alone[:, k], radial.body_names, **search
+        )
         parts.append(heard.sympy())
     bodies.append(tuple(parts))
     # The curves' best pair part decides between the two, so that not all are tried with both.
@@ -444,14 +444,13 @@ def _chosen(rows: list[Row], choose: str, data: _Data) -> int:
 
 def _user(law: ForceEquation, scales: Scales) -> ForceEquation:
     """The law in the user's units."""
+
     def rewritten(expr):
         names = sorted(str(one) for one in expr.free_symbols)
         sizes = {name: scales.of(name) for name in names if not name.startswith(KIND)}
         return in_user_units(expr, sizes, scales.acceleration)
 
-    return replace(
-        law, pair=rewritten(law.pair), body=tuple(rewritten(part) for part in law.body)
-    )
+    return replace(law, pair=rewritten(law.pair), body=tuple(rewritten(part) for part in law.body))
 
 
 def _facts(data, law, rows, best, radial, curves, run, hints, choose) -> dict:
@@ -636,7 +635,9 @@ def summary(record: dict) -> str:
     for k in _shown(record):
         one = record["front"][k]
         star = "*" if k == record["best"] else " "
-        text.append(f"            {star} {one['complexity']:>3}  {one['held_out']:.3g}  {one['equation']}")
+        text.append(
+            f"            {star} {one['complexity']:>3}  {one['held_out']:.3g}  {one['equation']}"
+        )
     if record["best_paper"] != record["best"]:
         other = record["front"][record["best_paper"]]
         text.append(f"              the paper's rule takes complexity {other['complexity']}")

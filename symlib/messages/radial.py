@@ -98,7 +98,9 @@ class Radial:
 
 def hear(network: ForceNetwork, scene: Scene, seed: int = 0) -> Radial:
     """Read a trained network on frames drawn from a scene, as many as give 60,000 edges."""
-    count = max(1, min(len(scene.frames), round(REFIT_EDGES * len(scene.frames) / len(scene.edges))))
+    count = max(
+        1, min(len(scene.frames), round(REFIT_EDGES * len(scene.frames) / len(scene.edges)))
+    )
     drawn = np.random.default_rng(seed).permutation(len(scene.frames))[:count]
     part = scene.part(np.sort(drawn))
     position, velocity, body, edges, _ = _tensors(part)
