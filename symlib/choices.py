@@ -13,6 +13,7 @@ from symlib.errors import InputError, UnknownChoice
 LAWS = ("r2", "r1", "spring", "damped", "charge", "discontinuous")
 MESSAGE_MODELS = ("standard", "bottleneck", "l1", "kl")
 PRUNED = "pruned"  # not in the paper
+LOSSES = ("auto", "acceleration", "trajectory")  # what equations are held against
 SELECTIONS = ("held-out", "paper")  # rules by which a row of a front becomes the answer
 FLATHGN = "flathgn"
 MODELS = (*MESSAGE_MODELS, PRUNED, FLATHGN)

@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
-import torch
 
 from symlib import symbolic
-from symlib.choices import MESSAGE_MODELS, PRUNED, SELECTIONS, at_least, known
+from symlib.choices import LOSSES, MESSAGE_MODELS, PRUNED, SELECTIONS, at_least, known
 from symlib.discovery.laws import default_cache, search_of
 from symlib.errors import InputError
 from symlib.messages.force_law import (
@@ -31,6 +30,12 @@ from symlib.messages.force_law import (
     tidy,
 )
 from symlib.messages.radial import Radial, hear
+from symlib.messages.trajectories import (
+    Segments,
+    by_trajectory,
+    refit_trajectories,
+    segments_of,
+)
 from symlib.networks.force_network import force_network
 from symlib.records.record import plain, provenance, write_record
 from symlib.records.stages import version
@@ -62,10 +67,12 @@ from symlib.training.recipes import Recipe
 
 log = logging.getLogger(__name__)
 EDGES = 1000  # of a batch, about
+ROUGH = 0.02  # of their spread: how well smoothed accelerations must be known to be fitted to
 FEATURES = 0.1  # what a one-body term, or a number of each body, must save of the loss to be told
 LOUD, MUTE = 0.1, 0.5  # shares of the trivial loss: below, learned; above, not
 MANY_TRACKS = 300  # whose numbers are not looked for
 SHAPES = 4  # forms of each complexity, of each of two curves, that are combined
+REFITTED = 12  # equations whose constants are fitted along trajectories
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ class _Data:
     checked: Scene
     train: Scene
     test: Scene
+    segments: tuple[Segments, Segments] | None = None
 
 
 def discover_tracks(
@@ -117,6 +125,7 @@ def discover_tracks(
     one_body: bool = False,
     neighbours: float | None = None,
     choose: str = "held-out",
+    loss: str = "auto",
     seeds: int = 1,
     window: int | None = None,
     cache: Path | None = None,
@@ -135,6 +144,9 @@ def discover_tracks(
         neighbours: bodies farther apart than this, in the user's unit, do not act on each other.
         choose: which row of the front is the answer: "held-out", the simplest that is as good as
             the best on tracks that were held out, or "paper", the largest score (appendix C).
+        loss: what equations are fitted to and held against: "acceleration", "trajectory" (the
+            positions as recorded, by integrating along short segments), or "auto": trajectories
+            where smoothed accelerations are known to less than 2% of their spread.
         seeds: how many, from `seed` on, to see what is stable; the answer is the first one's.
         window: frames of the smoother; by default chosen from the data.
         cache: folder for checkpoints, so that an interrupted call goes on; None keeps none.
@@ -150,13 +162,14 @@ def discover_tracks(
     began = time.perf_counter()
     known("model", model, MESSAGE_MODELS)
     known("choose", choose, SELECTIONS)
+    known("loss", loss, LOSSES)
     at_least("seed", seed, 0)
     at_least("seeds", seeds, 1)
     sizes = get_preset(preset)
     symbolic.choose_engine(engine, say=False)
     given = tracks if isinstance(tracks, Tracks) else read(tracks, **reading)
     say = log.info if progress else log.debug
-    data = _prepare(given, neighbours, window, say)
+    data = _prepare(given, neighbours, window, loss, say)
     marks = {"reading": _since(began)}
 
     now = time.perf_counter()
@@ -175,6 +188,9 @@ def discover_tracks(
         radial = hear(run.network, data.train, seed=one)
         proposed = _proposals(data, run, radial, curves, sizes, engine, one, progress)
         rows = _judged(data, proposed, curves.numbers)
+        if data.segments:
+            say("holding %d equations against trajectories", len(rows))
+            rows = _along_trajectories(data, rows)
         marks["equations"] = round(marks.get("equations", 0) + _since(now), 2)
         walks.append((run, radial, rows, _chosen(rows, choose, data)))
     run, radial, rows, best = walks[0]
@@ -203,11 +219,12 @@ def _since(began: float) -> float:
     return round(time.perf_counter() - began, 2)
 
 
-def _prepare(given: Tracks, neighbours, window, say) -> _Data:
+def _prepare(given: Tracks, neighbours, window, loss, say) -> _Data:
     """Smooth, split, scale."""
+    raw, smoothed = given, False
     if any(one.acceleration is None for one in given.recordings):
         say("smoothing %d recordings", len(given))
-        given = smooth(given, window)
+        given, smoothed = smooth(given, window), True
         warning = warning_of(given)
         if warning:
             log.warning("warning: %s", warning)
@@ -230,7 +247,20 @@ def _prepare(given: Tracks, neighbours, window, say) -> _Data:
         # Accelerations that are hardly known hardly count.
         weight = 1 / (1 + (inside.error / spread) ** 2)
         scenes.append(Scene(inside, edge, numbers, weight))
-    return _Data(given, scales, *scenes)
+    segments = None
+    noisy = given.noise.get("acceleration", 0.0) > ROUGH * given.noise.get(
+        "acceleration_spread", np.inf
+    )
+    if loss == "trajectory" and not smoothed:
+        raise InputError(
+            "loss: accelerations were measured, so there is no noise of positions to integrate "
+            "along; leave them out, or take acceleration"
+        )
+    if loss == "trajectory" or (loss == "auto" and smoothed and noisy):
+        cut = zip(raw.split(0.1), given.split(0.1), strict=True)
+        one, other = (segments_of(*both, scales, neighbours) for both in cut)
+        segments = (one, other)
+    return _Data(given, scales, *scenes, segments)
 
 
 def _with_numbers(data: _Data, curves: Curves, one_body: bool, say):
@@ -419,7 +449,7 @@ def _linear_body(data: _Data, curves: Curves) -> tuple[sp.Expr, ...]:
 
 
 def _judged(data: _Data, proposed: list[ForceEquation], numbers) -> list[Row]:
-    """A front: constants fitted on training tracks, errors on held-out ones."""
+    """Rows with constants fitted on training tracks; a front, if accelerations are what counts."""
     fit, quick = Refit(data.train), Refit(data.train, rows=1500)
     unique = {(str(law.pair), str(law.body)): law for law in map(tidy, proposed)}
     rough = []
@@ -427,19 +457,41 @@ def _judged(data: _Data, proposed: list[ForceEquation], numbers) -> list[Row]:
         law = quick(replace(law, numbers=numbers), evaluations=20, free=False)
         rough.append((law.complexity, quick.scene.loss(law(quick.scene)), law))
     rough.sort(key=lambda one: one[:2])
-    kept, best = [], np.inf
-    for _, loss, law in rough:
-        if loss < 1.3 * best:
+    # Biased accelerations favour the wrong law a little; trajectories are to have the choice.
+    margin = 1.3 if data.segments is None else 2.0
+    kept, best, same = [], np.inf, 0
+    for k, (level, loss, law) in enumerate(rough):
+        same = same + 1 if k and rough[k - 1][0] == level else 0
+        if loss < margin * best and (data.segments is None or same < SHAPES):
             kept.append(law)
         best = min(best, loss)
     rows = [row(tidy(fit(law)), data.train, data.test) for law in kept]
-    return front(rows)
+    return front(rows) if data.segments is None else rows
+
+
+def _along_trajectories(data: _Data, rows: list[Row]) -> list[Row]:
+    """A front by what follows the recorded positions."""
+    assert data.segments is not None
+    train, test = data.segments
+    numbers = data.train.numbers
+    rough = [by_trajectory(one, train, test, numbers) for one in rows]
+    rough.sort(key=lambda one: (one.law.complexity, one.fitted))
+    kept, best = [], np.inf
+    for one in rough:
+        if one.fitted < 1 + 1.5 * (best - 1):
+            kept.append(one)
+        best = min(best, one.fitted)
+    fitted = []
+    for one in sorted(kept, key=lambda one: one.fitted)[:REFITTED]:
+        law, _ = refit_trajectories(one.law, train, numbers)
+        fitted.append(by_trajectory(row(tidy(law), data.train, data.test), train, test, numbers))
+    return front([*kept, *fitted])
 
 
 def _chosen(rows: list[Row], choose: str, data: _Data) -> int:
     if choose == "held-out":
         return by_held_out(rows, data.test.trivial())
-    return select([one.law.complexity for one in rows], [one.loss for one in rows])
+    return select([one.law.complexity for one in rows], [one.fitted for one in rows])
 
 
 def _user(law: ForceEquation, scales: Scales) -> ForceEquation:
@@ -469,9 +521,9 @@ def _facts(data, law, rows, best, radial, curves, run, hints, choose) -> dict:
     explained = 1 - ((equation - a) ** 2).sum() / ((a - a.mean(axis=0)) ** 2).sum()
     share = losses["equation"] / losses["trivial"]
     levels = [one.law.complexity for one in rows]
-    marks = scores(levels, [one.loss for one in rows])
-    held_out_best = min(rows, key=lambda one: one.held_out)
-    paper = select(levels, [one.loss for one in rows])
+    marks = scores(levels, [one.fitted for one in rows])
+    held_out_best = min(rows, key=lambda one: one.measure)
+    paper = select(levels, [one.fitted for one in rows])
     tracks = data.tracks
     return {
         "law": equation_text(user.pair),
@@ -482,6 +534,7 @@ def _facts(data, law, rows, best, radial, curves, run, hints, choose) -> dict:
                 "complexity": one.law.complexity,
                 "loss": one.loss * unit,
                 "held_out": one.held_out * unit,
+                "trajectory": one.trajectory,
                 "score": float(score),
                 "equation": equation_text(_user(one.law, scales).pair),
                 "one_body": [equation_text(p) for p in _user(one.law, scales).body],
@@ -493,6 +546,7 @@ def _facts(data, law, rows, best, radial, curves, run, hints, choose) -> dict:
         "best_held_out": rows.index(held_out_best),
         "best_paper": paper,
         "selected_by": choose,
+        "compared_by": "acceleration" if data.segments is None else "trajectory",
         "loss": losses,
         "explained": float(explained),
         "learned": "learned" if share < LOUD else "hardly" if share < MUTE else "not",
@@ -527,8 +581,12 @@ def _windows(tracks: Tracks, test: Frames) -> dict:
 
 def _equations(user: ForceEquation, law: ForceEquation, data: _Data) -> list[dict]:
     """Each part with its constants, their errors and their units."""
-    fit = Refit(data.train)
-    spread = fit.errors(law)
+    if data.segments is None:
+        spread = Refit(data.train).errors(law)
+    else:
+        sizes = [len(form_of(part).values) for part in (law.pair, *law.body)]
+        errors = refit_trajectories(law, data.segments[0], data.train.numbers, 1)[1]
+        spread = np.split(errors, np.cumsum(sizes)[:-1])
     units = {k: v for k, v in data.tracks.units.items() if v != "arbitrary"}
     found = []
     names = ["pair", *"xyz"[: len(law.body)]]
@@ -631,7 +689,9 @@ def summary(record: dict) -> str:
             else f"; {100 * record['non_reciprocal']:.1f}% of a force is not reciprocal"
         )
     )
-    text.append("  front       complexity, loss held out, equation (* selected)")
+    by = record["compared_by"]
+    what = "loss held out" if by == "acceleration" else "residual² held out in units of the noise"
+    text.append(f"  front       complexity, {what}, equation (* selected)")
     for k in _shown(record):
         one = record["front"][k]
         star = "*" if k == record["best"] else " "
@@ -649,7 +709,7 @@ def summary(record: dict) -> str:
 
 
 def _shown(record: dict) -> list[int]:
-    """Three to five rows: the selected one, the best, the paper's, and the selected's neighbours."""
+    """Three to five rows: the selected, the best, the paper's, and the selected's neighbours."""
     wanted = [record["best"], record["best_held_out"], record["best_paper"]]
     wanted += [record["best"] - 1, record["best"] + 1]
     rows = dict.fromkeys(k for k in wanted if 0 <= k < len(record["front"]))

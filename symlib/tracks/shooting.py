@@ -41,15 +41,14 @@ def shoot(
     states = [(position, velocity)]
     for _ in range(frames - 1):
         for _ in range(substeps):
-            position, velocity = _runge_kutta(field, position, velocity, step)
+            position, velocity = runge_kutta(field, position, velocity, step)
         states.append((position, velocity))
     positions, velocities = zip(*states, strict=True)
     return torch.stack(positions, dim=1), torch.stack(velocities, dim=1)
 
 
-def _runge_kutta(
-    field: Field, x: torch.Tensor, v: torch.Tensor, step: float
-) -> tuple[torch.Tensor, torch.Tensor]:
+def runge_kutta(field: Callable, x, v, step) -> tuple:
+    """One step of the classical method, of arrays or tensors of any shape."""
     a1 = field(x, v)
     v2 = v + step / 2 * a1
     a2 = field(x + step / 2 * v, v2)

@@ -187,8 +187,8 @@ CASES = {
             options={"one_body": True},
         ),
         Case(
-            "one video", lambda r, s: s["m2"] * r / (r**2 + 0.1), "m2*r/(r**2 + 0.1)**1.5", gives=("mass",), noise=1e-3,
-            recordings=1, frames=20_000, bodies=8, missing=0.05,
+            "one video", lambda r, s: s["m2"] * r / (r**2 + 0.1), "m2*r/(r**2 + 0.1)",
+            gives=("mass",), noise=1e-3, recordings=1, frames=20_000, bodies=8, missing=0.05,
         ),
         Case(
             "crowd", lambda r, s: 4.0 * np.exp(-3.0 * r) * -1.0, "-4*exp(-3*r)", masses=False,
