@@ -404,6 +404,28 @@ def bench_drag(
         _study(study, out or RESULTS, damped_drag.line, "auto", None, retry, quiet)
 
 
+@bench.command("tracks")
+def bench_tracks(
+    case: _option(str | None, "one of the cases; all if not given") = None,
+    preset: GridPreset = "laptop",
+    seeds: Seeds = 3,
+    out: Folder = None,
+    cache: Cache = None,
+    retry: Retry = False,
+    quiet: Quiet = False,
+):
+    """The road from tracks to a law, on worlds whose law is known."""
+    from symlib.papers.own_tracks import cases, study
+    from symlib.records.reading import RESULTS
+
+    if case is not None:
+        choices.known("case", case, cases.CASES)
+    for seed in range(seeds):
+        for name in (case,) if case else cases.CASES:
+            one = study.TracksCase(name, preset, seed)
+            _study(one, out or RESULTS, study.line, "auto", cache, retry, quiet)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit status.
 

@@ -188,13 +188,15 @@ class Row:
     loss, held_out: L_v of accelerations on the fitted and on the held-out tracks.
     trajectory: mean squared residual along held-out trajectories in units of the noise, where
         rows are compared by that; fitted_trajectory: on the fitted ones.
-    blocks: of what rows are compared by, in each of some stretches of the held-out tracks.
+    blocks, fitted_blocks: of what rows are compared by, in each of some stretches of the
+        held-out and of the fitted tracks.
     """
 
     law: ForceEquation
     loss: float
     held_out: float
     blocks: np.ndarray
+    fitted_blocks: np.ndarray
     trajectory: float | None = None
     fitted_trajectory: float | None = None
 
@@ -209,13 +211,16 @@ class Row:
         return self.loss if self.fitted_trajectory is None else self.fitted_trajectory
 
 
-def row(law: ForceEquation, train: Scene, test: Scene, parts: int = 20) -> Row:
+def row(law: ForceEquation, train: Scene, test: Scene) -> Row:
     """An equation's errors L_v."""
-    miss = np.abs(law(test) - test.frames.acceleration).sum(axis=1) * test.weight
-    pieces = np.array_split(np.arange(len(miss)), min(parts, len(miss)))
-    mean = test.weight.mean()
-    blocks = np.array([miss[piece].mean() / mean for piece in pieces])
-    return Row(law, train.loss(law(train)), test.loss(law(test)), blocks)
+    inside, outside = (_blocks(law, scene) for scene in (train, test))
+    return Row(law, train.loss(law(train)), test.loss(law(test)), outside, inside)
+
+
+def _blocks(law: ForceEquation, scene: Scene, parts: int = 20) -> np.ndarray:
+    miss = np.abs(law(scene) - scene.frames.acceleration).sum(axis=1) * scene.weight
+    pieces = np.array_split(miss / scene.weight.mean(), min(parts, len(miss)))
+    return np.array([piece.mean() for piece in pieces])
 
 
 def front(rows: Sequence[Row]) -> list[Row]:
@@ -232,22 +237,31 @@ def by_held_out(rows: Sequence[Row], trivial: float) -> int:
 
     As good: what it is measured by is larger by less than two standard errors of the difference,
     taken over stretches of the tracks; and of accelerations, where there may be no noise to speak
-    of, also by less than 2% of the best or 1e-4 of the trivial error.
+    of, also by less than 2% of the best or 1e-4 of the trivial error. Held-out stretches may be
+    too few to tell rows apart: among those that are as good there, the same is asked of the
+    tracks that were fitted, which tell more and flatter an equation of a few constants little.
 
     Args:
         rows: a front; trivial: the error of whoever says the median acceleration.
     """
-    best = min(rows, key=lambda one: one.measure)
-    for k, one in enumerate(rows):
-        excess = one.blocks - best.blocks
-        allowed = 2 * excess.std() / np.sqrt(len(excess))
-        if best.trajectory is None:
-            # A few stretches with close encounters can make a standard error of any size.
-            allowed = min(allowed, 0.2 * best.measure)
-            allowed = max(allowed, 0.02 * best.measure, 1e-4 * trivial)
-        if one.measure - best.measure <= allowed:
-            return k
-    return len(rows) - 1
+
+    def as_good(places: list[int], blocks) -> list[int]:
+        means = {k: float(blocks(rows[k]).mean()) for k in places}
+        best = min(means, key=lambda k: means[k])
+        kept = []
+        for k in places:
+            excess = blocks(rows[k]) - blocks(rows[best])
+            allowed = 2 * excess.std() / np.sqrt(len(excess))
+            if rows[k].trajectory is None:
+                # A few stretches with close encounters can make a standard error of any size.
+                allowed = min(allowed, 0.2 * means[best])
+                allowed = max(allowed, 0.02 * means[best], 1e-4 * trivial)
+            if means[k] - means[best] <= allowed:
+                kept.append(k)
+        return kept
+
+    left = as_good(list(range(len(rows))), lambda one: one.blocks)
+    return as_good(left, lambda one: one.fitted_blocks)[0]
 
 
 def tidy(law: ForceEquation) -> ForceEquation:

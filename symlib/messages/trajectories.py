@@ -270,4 +270,4 @@ def by_trajectory(
         parts.append(segments.by_segment(segments.residuals(dynamics.at(dynamics.start))))
     inside, outside = parts
     means = {"trajectory": float(outside.mean()), "fitted_trajectory": float(inside.mean())}
-    return replace(found, blocks=outside, **means)
+    return replace(found, blocks=outside, fitted_blocks=inside, **means)
