@@ -67,6 +67,7 @@ from symlib.training.recipes import Recipe
 
 log = logging.getLogger(__name__)
 EDGES = 1000  # of a batch, about
+SHARE = 4  # of the steps that the preset gives a network without these priors
 ROUGH = 0.02  # of their spread: how well smoothed accelerations must be known to be fitted to
 FEATURES = 0.1  # what a one-body term, or a number of each body, must save of the loss to be told
 LOUD, MUTE = 0.1, 0.5  # shares of the trivial loss: below, learned; above, not
@@ -345,7 +346,7 @@ def _recipe(sizes: Preset, model: str, batch: int) -> Recipe:
     turning = {} if model == PRUNED or recipe.turn_every else {"turn_every": 0}
     return replace(
         recipe,
-        steps=max(1, recipe.steps // 2),
+        steps=max(1, recipe.steps // SHARE),
         batch=batch,
         born_invariant=False,
         invariant=False,
@@ -582,31 +583,38 @@ def _windows(tracks: Tracks, test: Frames) -> dict:
 def _equations(user: ForceEquation, law: ForceEquation, data: _Data) -> list[dict]:
     """Each part with its constants, their errors and their units."""
     if data.segments is None:
-        spread = Refit(data.train).errors(law)
+        spread = Refit(data.train, scales=data.scales).errors(user)
     else:
-        sizes = [len(form_of(part).values) for part in (law.pair, *law.body)]
-        errors = refit_trajectories(law, data.segments[0], data.train.numbers, 1)[1]
-        spread = np.split(errors, np.cumsum(sizes)[:-1])
+        spread = _trajectory_errors(user, law, data)
     units = {k: v for k, v in data.tracks.units.items() if v != "arbitrary"}
     found = []
     names = ["pair", *"xyz"[: len(law.body)]]
     for name, own, mine, errors in zip(
         names, (user.pair, *user.body), (law.pair, *law.body), spread, strict=True
     ):
-        inside, outside = form_of(mine).values, form_of(own).values
-        share = errors / np.maximum(np.abs(inside), 1e-300)
-        # The two forms have the same constants but for their units, as long as none merged.
-        known_errors = share * np.abs(outside) if len(inside) == len(outside) else None
         found.append(
             {
                 "part": name,
                 "equation": equation_text(own),
                 "complexity": complexity(mine),
-                "constants": outside.tolist(),
-                "errors": None if known_errors is None else known_errors.tolist(),
+                "constants": form_of(own).values.tolist(),
+                "errors": None if errors is None else errors.tolist(),
                 "units": _constant_units(own, units),
             }
         )
+    return found
+
+
+def _trajectory_errors(user, law, data: _Data) -> list[np.ndarray | None]:
+    """Of the user's constants, as long as units merged none of them."""
+    assert data.segments is not None
+    errors = refit_trajectories(law, data.segments[0], data.train.numbers, 1)[1]
+    found: list[np.ndarray | None] = []
+    for own, mine in zip((user.pair, *user.body), (law.pair, *law.body), strict=True):
+        inside, outside = form_of(mine).values, form_of(own).values
+        share, errors = np.split(errors, [len(inside)])
+        share = share / np.maximum(np.abs(inside), 1e-300)
+        found.append(share * np.abs(outside) if len(inside) == len(outside) else None)
     return found
 
 

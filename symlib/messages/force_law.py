@@ -17,7 +17,8 @@ from scipy.sparse import csr_matrix
 from symlib.symbolic.algebra.complexity import complexity
 from symlib.symbolic.algebra.expressions import compile_expression, form_of, symbol
 from symlib.symbolic.algebra.simplify import simplify_equation
-from symlib.tracks.baseline import Scene
+from symlib.tracks.baseline import KIND, Scene
+from symlib.tracks.scales import Scales
 
 ROWS = 6_000  # bodies in frames, on which constants are fitted
 EXACT = 0.01  # of an acceleration: errors smaller than that do not make it count for more
@@ -71,9 +72,11 @@ class Refit:
     Args:
         scene: what is fitted.
         rows: how many bodies in frames, all along, are looked at.
+        scales: where equations are in the user's units, what is of size one in the scene.
     """
 
-    def __init__(self, scene: Scene, rows: int = ROWS):
+    def __init__(self, scene: Scene, rows: int = ROWS, scales: Scales | None = None):
+        self.scales = scales
         every = max(1, -(-len(scene.frames.body) // rows))
         self.scene = scene = scene.part(np.arange(0, len(scene.frames), every))
         a = scene.frames.acceleration
@@ -118,6 +121,13 @@ class Refit:
     def _residuals(self, forms, law, names, counts):
         scene, a = self.scene, self.scene.frames.acceleration
         pairs, bodies = scene.pairs({**scene.numbers, **law.numbers}), scene.bodies()
+        unit = 1.0
+        if self.scales is not None:
+            unit = 1 / self.scales.acceleration
+            pairs, bodies = (
+                {n: v if n.startswith(KIND) else v * self.scales.of(n) for n, v in seen.items()}
+                for seen in (pairs, bodies)
+            )
         receiver = scene.frames.body[scene.edges.receiver]
         sender = scene.frames.body[scene.edges.sender]
         compiled = []
@@ -146,7 +156,7 @@ class Refit:
                     total[:, k] = gather @ f
                 for k, part in enumerate(compiled[1:]):
                     total[:, k] += part([*bodies.values(), *constants[k + 1]])
-            miss = ((total - a) * weight[:, None]).ravel()
+            miss = ((unit * total - a) * weight[:, None]).ravel()
             return np.clip(np.nan_to_num(miss, nan=LOST, posinf=LOST, neginf=-LOST), -1e6, 1e6)
 
         return run
