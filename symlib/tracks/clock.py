@@ -45,13 +45,16 @@ def step(fps: float | None, dt: float | None) -> float | None:
     return None
 
 
-def ticks(what: str, times: list[np.ndarray], unit: float | None) -> list[Ticks]:
+def ticks(
+    what: str, times: list[np.ndarray], unit: float | None, hint: str | None = None
+) -> list[Ticks]:
     """Which frames the times are, recording by recording.
 
     Args:
         what: how messages call the file.
         times: the distinct times of each recording, in ascending order.
         unit: from `step`.
+        hint: what to do about whole numbers, if it is something else than usual.
 
     Raises:
         InputError: whole numbers, and nobody said how long a frame takes; numbers of frames that
@@ -60,10 +63,8 @@ def ticks(what: str, times: list[np.ndarray], unit: float | None) -> list[Ticks]
     together = np.concatenate(times)
     whole = together == np.round(together)
     if unit is None and whole.all() and len(together):
-        raise InputError(
-            f"{what}: times are whole numbers; if they count frames, give fps= or dt=, and if "
-            "they are times already, dt=1"
-        )
+        usual = "if they count frames, give fps= or dt=, and if they are times already, dt=1"
+        raise InputError(f"{what}: times are whole numbers; {hint or usual}")
     if unit is None:
         return [_of_times(what, one) for one in times]
     if not whole.all():

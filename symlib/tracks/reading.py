@@ -108,21 +108,23 @@ def _usable(what: str, tracks: Tracks) -> Tracks:
     told = list(tracks.left_out)
     if not any(np.isfinite(one.position).any() for one in tracks.recordings):
         raise InputError(f"{what}: no position is a number")
-    short, kept = 0, []
+    kept: list[Recording] = []
+    short = seen = 0
     for one in tracks.recordings:
         enough = _places(one).sum(axis=0) >= _shortest(one)
-        short += int((~enough).sum())
+        short, seen = short + int((~enough).sum()), seen + len(enough)
         kept.append(one if enough.all() else _columns(one, enough))
     if short:
-        told.append(f"{short} tracks are seen in fewer than {SHORTEST} frames of a recording.")
+        told.append(f"Left out: {short} of {seen} tracks, seen in fewer than {SHORTEST} frames.")
     together = [_together(one) for one in kept]
     if not any(together):
-        raise InputError(
-            f"{what}: no two bodies are ever seen together" + (f" ({told[-1]})" if short else "")
-        )
+        why = f" ({told[-1]})" if short else ""
+        raise InputError(f"{what}: no two bodies are ever seen together{why}")
     alone = together.count(False)
     if alone:
-        told.append(f"In {alone} of {len(kept)} recordings no two bodies are seen together.")
+        told.append(
+            f"Left out: {alone} of {len(kept)} recordings, without two bodies seen together."
+        )
         kept = [one for one, good in zip(kept, together, strict=True) if good]
     used = np.unique(np.concatenate([one.bodies for one in kept]))
     place = np.full(len(tracks.names), -1)
@@ -137,7 +139,9 @@ def _usable(what: str, tracks: Tracks) -> Tracks:
     )
     frames = sum(len(one) for one in kept)
     if found.count < frames:
-        told.append(f"{frames - found.count} of {frames} frames have fewer than two bodies.")
+        told.append(
+            f"Left out: {frames - found.count} of {frames} frames, with fewer than two bodies."
+        )
     return replace(found, left_out=tuple(told))
 
 
