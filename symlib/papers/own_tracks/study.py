@@ -121,7 +121,7 @@ def _verdict(case: Case, text: str):
     renamed = {s: s * sizes[s.name] for s in expr.free_symbols}
     message = parse_equation("dx/r", ("dx", "r")) * expr.subs(renamed) * time_**2 / length
     law = PairPotential(case.name, case.potential, case.dt, softening=0.0)
-    return symbolic.recovered(message, law, 2)
+    return symbolic.recovered(message, law, case.dim)
 
 
 def _pairs(case: Case, seed: int, count: int = 2000) -> dict[str, np.ndarray]:
