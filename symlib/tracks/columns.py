@@ -27,6 +27,7 @@ PRESETS = {
 # A blob's brightness stands in trackpy's column `mass`.
 BRIGHTNESS = {"trackpy": "mass"}
 MANY = 12  # names, from which on a message shows the first alone
+LONG = 40  # characters, from which on it shows the beginning alone
 
 
 def checked_columns(columns: "str | Mapping[str, str] | None") -> dict[str, str]:
@@ -116,6 +117,12 @@ def _complete(names: dict[str, str], there: list[str]) -> bool:
 
 def some(names) -> str:
     """A list for a message, cut short where it is long."""
-    names = [str(name) for name in names]
+    names = [short(name) for name in names]
     more = f", ... ({len(names)} in all)" if len(names) > MANY else ""
     return (", ".join(names[:MANY]) + more) or "nothing"
+
+
+def short(text) -> str:
+    """A text of a file for a message: one line, and not a long one."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= LONG else line[: LONG - 3] + "..."
