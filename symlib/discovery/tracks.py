@@ -582,7 +582,7 @@ def _facts(data, law, rows, best, radial, curves, run, hints, rule) -> dict:
         "compared_by": "acceleration" if data.segments is None else "trajectory",
         "loss": losses,
         "explained": float(explained),
-        "learned": "learned" if share < LOUD else "hardly" if share < MUTE else "not",
+        "learned": _word(share, explained),
         "baseline_factors": list(curves.factors),
         "radial": radial.table(law, curves, data.train, scales),
         "off_line": radial.off_line,
@@ -598,6 +598,13 @@ def _facts(data, law, rows, best, radial, curves, run, hints, rule) -> dict:
         "hints": hints,
         "gauge": _gauge(law),
     }
+
+
+def _word(share: float, explained: float) -> str:
+    """Whether anything was learned; noise alone may leave a large share of the trivial loss."""
+    if share < LOUD or explained > 1 - LOUD:
+        return "learned"
+    return "hardly" if share < MUTE else "not"
 
 
 def _windows(tracks: Tracks, test: Frames) -> dict:
