@@ -585,7 +585,7 @@ def _equations(user: ForceEquation, law: ForceEquation, data: _Data) -> list[dic
         spread = Refit(data.train).errors(law)
     else:
         sizes = [len(form_of(part).values) for part in (law.pair, *law.body)]
-        errors = refit_trajectories(law, data.segments[0], data.train.numbers, 1)[1]
+        errors = refit_trajectories(law, data.segments[0], data.train.numbers, 0)[1]
         spread = np.split(errors, np.cumsum(sizes)[:-1])
     units = {k: v for k, v in data.tracks.units.items() if v != "arbitrary"}
     found = []
