@@ -647,7 +647,7 @@ def _equations(user: ForceEquation, law: ForceEquation, data: _Data) -> list[dic
 def _trajectory_errors(user, law, data: _Data) -> list[np.ndarray | None]:
     """Of the user's constants, as long as units merged none of them."""
     assert data.segments is not None
-    errors = refit_trajectories(law, data.segments[0], data.train.numbers, 1)[1]
+    errors = refit_trajectories(law, data.segments[0], data.train.numbers, 0)[1]
     found: list[np.ndarray | None] = []
     for own, mine in zip((user.pair, *user.body), (law.pair, *law.body), strict=True):
         inside, outside = form_of(mine).values, form_of(own).values
