@@ -108,6 +108,10 @@ class TracksDiscovery:
         """Write the record as JSON, whole or not at all."""
         write_record(path, self.record)
 
+    def in_user_units(self, index: int | None = None) -> ForceEquation:
+        """The selected equation, or that of row `index` of the front, in the user's units."""
+        return _user(self.law if index is None else self.front[index].law, self.scales)
+
     def __str__(self) -> str:
         return summary(self.record)
 
