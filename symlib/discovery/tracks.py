@@ -77,7 +77,6 @@ from symlib.training.recipes import Recipe
 log = logging.getLogger(__name__)
 EDGES = 1000  # of a batch, about
 SHARE = 4  # of the steps that the preset gives a network without these priors
-ROUGH = 0.02  # of their spread: how well smoothed accelerations must be known to be fitted to
 FEATURES = 0.1  # what a one-body term, or a number of each body, must save of the loss to be told
 LOUD, MUTE = 0.1, 0.5  # shares of the trivial loss: below, learned; above, not
 MANY_TRACKS = 300  # whose numbers are not looked for
@@ -165,7 +164,7 @@ def discover_tracks(
             the best on tracks that were held out, or "paper", the largest score (appendix C).
         loss: what equations are fitted to and held against: "acceleration", "trajectory" (the
             positions as recorded, by integrating along short segments), or "auto": trajectories
-            where smoothed accelerations are known to less than 2% of their spread.
+            where accelerations had to be smoothed, acceleration where they were measured.
         seeds: how many, from `seed` on, to see what is stable; the answer is the first one's.
         window: frames of the smoother; by default chosen from the data.
         cache: folder for checkpoints, so that an interrupted call goes on; None keeps none.
@@ -285,18 +284,20 @@ def _prepare(given: Tracks, neighbours, window, loss, say) -> _Data:
         weight = 1 / (1 + (inside.error / spread) ** 2)
         scenes.append(Scene(inside, edge, numbers, weight))
     segments = None
-    noisy = given.noise.get("acceleration", 0.0) > ROUGH * given.noise.get(
-        "acceleration_spread", np.inf
-    )
     if loss == "trajectory" and not smoothed:
         raise InputError(
             "loss: accelerations were measured, so there is no noise of positions to integrate "
             "along; leave them out, or take acceleration"
         )
-    if loss == "trajectory" or (loss == "auto" and smoothed and noisy):
+    if loss == "trajectory" or (loss == "auto" and smoothed):
         cut = zip(raw.split(0.1), given.split(0.1), strict=True)
-        one, other = (segments_of(*both, scales, neighbours) for both in cut)
-        segments = (one, other)
+        try:
+            one, other = (segments_of(*both, scales, neighbours) for both in cut)
+            segments = (one, other)
+        except InputError as error:
+            if loss == "trajectory":
+                raise
+            say("%s: equations are held against accelerations", error)
     return _Data(given, scales, *scenes, segments)
 
 

@@ -27,6 +27,8 @@ STRAIGHT, NEWTON = 2, 2  # rounds in which beginnings are fitted
 STEPS = 12  # of constants, at most
 COUPLED = 12  # bodies; of more in a segment, beginnings are fitted by straight lines alone
 SUBSTEPS = 2
+SHORTEST = 21  # frames of a segment: where nothing is noisy, longer ones tell more
+EXACT = 1e-5  # of a length of order one: noise below that is none, and integrating is no better
 OUTLIER = 3.0  # residuals, in units of the noise, count as squares up to here
 FAR = 50.0  # residuals, in units of the noise, count no more than this
 DONE = 0.02  # of its standard deviation: constants that move less have arrived
@@ -255,7 +257,7 @@ class Shot:
 def segments_of(
     raw: Tracks, smooth: Tracks, scales: Scales, neighbours: float | None = None, most: int = 60
 ) -> Segments:
-    """Cut recordings into segments as long as the smoother's window.
+    """Cut recordings into segments as long as the smoother's window, and no shorter than 21 frames.
 
     Args:
         raw: positions as recorded; smooth: the same recordings, smoothed; scales: of what is
@@ -266,7 +268,7 @@ def segments_of(
     Raises:
         InputError: no stretch is long enough.
     """
-    length = int(smooth.noise.get("window", 21)) // 2 * 2 + 1
+    length = max(int(smooth.noise.get("window", SHORTEST)), SHORTEST) // 2 * 2 + 1
     half, places = length // 2, []
     for number, one in enumerate(smooth.recordings):
         for first, end in one.windows():
@@ -314,16 +316,11 @@ def segments_of(
         frames.body,
         np.concatenate(observed, axis=1) / scales.length,
         np.concatenate(dt) / scales.time,
-        max(raw_noise(smooth), 1e-12) / scales.length,
+        max(float(smooth.noise.get("position", 0.0)) / scales.length, EXACT),
         edges.sender,
         edges.receiver,
         np.concatenate(segment),
     )
-
-
-def raw_noise(smooth: Tracks) -> float:
-    """Standard deviation of a recorded position's component, as the smoother found it."""
-    return float(smooth.noise.get("position", 0.0))
 
 
 class Dynamics:
