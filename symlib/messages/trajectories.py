@@ -133,7 +133,7 @@ class Segments:
             shape [groups, frames · bodies · dim, 2 bodies · dim], positions before velocities,
             zero where a body was not seen.
         """
-        frames, rows, dim = self.observed.shape
+        frames, _, dim = self.observed.shape
         group, _, most = self.group
         half, width, step = frames // 2, most * dim, np.zeros(group.max() + 1)
         step[group] = self.dt[:, 0]
@@ -250,7 +250,8 @@ class Shot:
 
     def mixed(self, other: "Shot", chosen: np.ndarray) -> "Shot":
         """The other one's rows where chosen."""
-        both = zip((self.path, self.pace, self.miss), (other.path, other.pace, other.miss))
+        mine, others = (self.path, self.pace, self.miss), (other.path, other.pace, other.miss)
+        both = zip(mine, others, strict=True)
         return Shot(*(np.where(chosen, new, old) for old, new in both))
 
 
