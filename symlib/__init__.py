@@ -32,6 +32,7 @@ _HOME = {
     "regress": "discovery",
     "judge": "discovery",
     "discover": "discovery",
+    "ForceLaw": "discovery.estimator",
 }
 __all__ = sorted(_HOME)
 

@@ -108,7 +108,7 @@ def _of_times(what: str, times: np.ndarray) -> Ticks:
     if abs(beside[worst]) > max(OFF * dt, min(_rounding(times), ROUNDED * dt)):
         raise InputError(
             f"{what}: times are not evenly spaced: {times[worst]:.10g} lies "
-            f"{abs(beside[worst]) / dt:.2g} of a frame beside the grid of dt = {dt:.6g}"
+            f"{abs(beside[worst]) / dt:.2g} of a frame beside the grid of dt = {common:.6g}"
         )
     return Ticks(dt, float(times[0]), number)
 

@@ -31,12 +31,13 @@ class Edges:
         return ranges(self.offset[frames], np.diff(self.offset)[frames])
 
 
-def edges_of(frames: Frames, radius: float | None = None) -> Edges:
+def edges_of(frames: Frames, radius: float | None = None, needed: bool = True) -> Edges:
     """Every pair of bodies that are seen together, both ways round.
 
     Args:
         frames: in whatever units.
         radius: pairs that are farther apart are left out; None leaves out none.
+        needed: refuse frames in which there is no pair.
 
     Raises:
         InputError: a radius that is not positive or finds no pair, or more pairs than memory is
@@ -47,7 +48,7 @@ def edges_of(frames: Frames, radius: float | None = None) -> Edges:
     counts = np.diff(frames.offset)
     complete = radius is None
     edges = _complete(frames.offset, counts) if complete else _within(frames, counts, radius)
-    if len(edges) == 0:
+    if needed and len(edges) == 0:
         raise InputError(f"neighbours: no two bodies are ever within {radius}; a larger radius?")
     return edges
 

@@ -8,6 +8,7 @@ of frames in which the same bodies are seen.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -119,6 +120,7 @@ class Tracks:
         left_out: what of the file was not used, a sentence each.
         noise: standard deviations of position, velocity and acceleration, and the spread of
             the accelerations, where they were estimated.
+        reading: how they were read: the file's name, and what `read` was told beside it.
     """
 
     recordings: tuple[Recording, ...]
@@ -129,6 +131,7 @@ class Tracks:
     units: dict[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     noise: dict[str, float] = field(default_factory=dict)
+    reading: dict[str, Any] = field(default_factory=dict)
 
     law = None  # nobody knows it
 

@@ -20,7 +20,7 @@ import pyarrow
 import pyarrow.parquet
 
 from symlib.errors import InputError
-from symlib.tracks.columns import POSITION_T, TEXTS
+from symlib.tracks.columns import POSITION_T, TEXTS, short
 
 LARGEST_FILE = 2_000_000_000  # bytes
 LARGEST_TABLE = 400_000_000  # numbers
@@ -65,7 +65,7 @@ def content(path: Path) -> str:
     suffix = path.suffix.lower()
     if SUFFIXES.get(suffix, found) != found or not head:
         holds = f"holds {found}" if head else "is empty"
-        raise InputError(f"{path}: not an {suffix} file, whatever its name says: it {holds}")
+        raise InputError(f"{path}: is named {suffix or 'without a suffix'}, but {holds}")
     return found
 
 
@@ -245,7 +245,7 @@ def numbers(sheet: Sheet, rows: pd.DataFrame, name: str, called: str) -> np.ndar
     def refuse(where: np.ndarray, why: str):
         row = int(np.flatnonzero(where)[0])
         place = f"{sheet.unit} {rows.index[row]}, column {called}"
-        raise InputError(f"{sheet.what}: {place}: {str(column.iloc[row])!r} {why}")
+        raise InputError(f"{sheet.what}: {place}: {short(column.iloc[row])!r} {why}")
 
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
         refuse(np.ones(len(column), dtype=bool), "is a date; give numbers")
@@ -271,13 +271,11 @@ def labels(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     Whole numbers are written as such, and names are in their natural order: 2 before 10.
     """
     codes, found = pd.factorize(column)
-    if pd.api.types.is_numeric_dtype(found.dtype):
-        texts = [str(int(one)) if float(one).is_integer() else str(one) for one in found]
-    else:
-        texts = [str(one).strip() for one in found]
-        # What was a gap's neighbour in pandas is written as 3.0.
-        if texts and all(re.fullmatch(r"-?\d+\.0", one) for one in texts):
-            texts = [one[:-2] for one in texts]
+    whole = (isinstance(one, float | np.floating) and float(one).is_integer() for one in found)
+    texts = [str(int(one) if good else one).strip() for one, good in zip(found, whole, strict=True)]
+    # Beside a gap pandas writes 3 as 3.0.
+    if all(re.fullmatch(r"-?\d+\.0", one) for one in texts):
+        texts = [one[:-2] for one in texts]
     names = sorted(set(texts) - {""}, key=natural)
     numbers = {name: number for number, name in enumerate(names)}
     places = np.array([*(numbers.get(one, -1) for one in texts), -1], dtype=np.int64)

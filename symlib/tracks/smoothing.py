@@ -94,6 +94,12 @@ def smooth(tracks: Tracks, window: int | None = None, progress: bool = False) ->
     return replace(tracks, recordings=done, noise=noise, left_out=left_out)
 
 
+def smoothed(tracks: Tracks) -> Tracks:
+    """The same tracks where accelerations are known already, else smoothed ones."""
+    known = all(one.acceleration is not None for one in tracks.recordings)
+    return tracks if known else smooth(tracks)
+
+
 def warning_of(tracks: Tracks) -> str | None:
     """What to say where the error of the accelerations rivals their spread; None where it doesn't.
 

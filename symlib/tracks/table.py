@@ -22,14 +22,13 @@ QUANTITIES = {"position": "", "velocity": "v", "acceleration": "a"}
 def read_table(
     source: "Path | pd.DataFrame",
     columns: dict[str, str],
-    preset: str | None,
+    tool: str | None,
     unit: float | None,
 ) -> Tracks:
     """Tracks from a CSV, a Parquet file or a table in memory.
 
     Args:
-        columns: from `symlib.tracks.columns.checked_columns`.
-        preset: trackpy, trackmate or None.
+        columns, tool: from `symlib.tracks.columns.checked_columns`.
         unit: how long one unit of the time column takes, from `symlib.tracks.clock.step`.
 
     Raises:
@@ -37,7 +36,7 @@ def read_table(
     """
     sheet = open_sheet(source)
     what = sheet.what
-    names, told = choose_columns(what, sheet.columns, columns, preset, unit is not None)
+    names, told = choose_columns(what, sheet.columns, columns, tool, unit is not None)
     rows = sheet.rows(names)
     values = {
         name: numbers(sheet, rows, name, called)

@@ -29,7 +29,7 @@ class Case:
         law: the same as text over r, m1, m2, q1, q2, for the page.
         potential: of the same law, as `PairPotential` takes it, for the verdict.
         body: one-body acceleration, of positions and velocities, or None; body_law: as text.
-        bodies, recordings, frames, dt: how much is seen.
+        dim: of space; bodies, recordings, frames, dt: how much is seen.
         gives: which columns are written beside time, track, x, y: "v", "a", "mass", "charge".
         noise: of positions, as a share of their spread.
         missing: share of the samples that is lost.
@@ -46,6 +46,7 @@ class Case:
     potential: Callable
     body: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     body_law: str = ""
+    dim: int = 2
     bodies: int = 6
     recordings: int = 10
     frames: int = 400
@@ -78,7 +79,7 @@ SOFTENED = (softened, "m2*r/(r**2 + 0.1)**1.5", plummer)
 
 
 def simulate(case: Case, seed: int) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """Positions and velocities [frames, bodies, 2], and [mass, charge] of each recording."""
+    """Positions and velocities [frames, bodies, dim], and [mass, charge] of each recording."""
     rng = np.random.default_rng([seed, 77])
     n, seen, moved, known = case.bodies, [], [], []
     for _ in range(case.recordings):
@@ -88,22 +89,22 @@ def simulate(case: Case, seed: int) -> tuple[list[np.ndarray], list[np.ndarray],
             known.append(np.stack([mass, charge if case.charges else np.ones(n)]))
         else:
             known.append(known[0])
-        start = rng.uniform(-case.box, case.box, (n, 2))
-        speed = case.speed * rng.normal(size=(n, 2))
+        start = rng.uniform(-case.box, case.box, (n, case.dim))
+        speed = case.speed * rng.normal(size=(n, case.dim))
         times = case.dt * np.arange(case.frames)
         y0 = np.concatenate([start, speed]).ravel()
         out = solve_ivp(
             lambda _, y, k=known[-1]: _slope(case, y, k), (0, times[-1]), y0, "DOP853", times,
             rtol=1e-9, atol=1e-10,
         )  # fmt: skip
-        states = out.y.T.reshape(len(times), 2, n, 2)
+        states = out.y.T.reshape(len(times), 2, n, case.dim)
         seen.append(states[:, 0])
         moved.append(states[:, 1])
     return seen, moved, known
 
 
 def accelerations(case: Case, x: np.ndarray, v: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """True accelerations, shape [bodies, 2]."""
+    """True accelerations, shape [bodies, dim]."""
     n = len(x)
     if case.reach is None:
         i, j = np.nonzero(~np.eye(n, dtype=bool))
@@ -120,7 +121,7 @@ def accelerations(case: Case, x: np.ndarray, v: np.ndarray, known: np.ndarray) -
 
 
 def _slope(case: Case, y: np.ndarray, known: np.ndarray) -> np.ndarray:
-    x, v = y.reshape(2, -1, 2)
+    x, v = y.reshape(2, -1, case.dim)
     return np.concatenate([v, accelerations(case, x, v, known)]).ravel()
 
 
@@ -147,7 +148,7 @@ def table(case: Case, seed: int) -> pd.DataFrame:
         if "a" in case.gives:
             wanted["a"] = (a, length / time**2)
         for letter, (values, unit) in wanted.items():
-            for axis, name in enumerate("xy"):
+            for axis, name in enumerate("xyz"[: case.dim]):
                 columns[name if letter == "x" else letter + name] = (
                     unit * values[..., axis]
                 ).ravel()
@@ -185,6 +186,13 @@ CASES = {
             "6*r*exp(-r**2)",
             lambda r, a, b: -3 * jnp.exp(-(r**2)),
             masses=False,
+        ),
+        Case(
+            "screened, in space",
+            lambda r, s: s["m2"] * np.exp(-r / 2) * (1 / (2 * r) + 1 / r**2),
+            "m2*exp(-r/2)*(1/(2*r) + 1/r**2)",
+            lambda r, a, b: -a.mass * b.mass * jnp.exp(-r / 2) / r,
+            dim=3,
         ),
         Case(
             "quartic spring",

@@ -3,7 +3,7 @@
 import json
 import resource
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,9 @@ class TracksCase(Study):
 
     def inputs(self) -> list:
         case, sizes = CASES[self.case], get_preset(self.preset)
-        watched = {k: v for k, v in vars(case).items() if k not in ("radial", "body", "potential")}
+        # Functions are told by their text; what is as by default may be joined by other fields.
+        told = {one.name: one.default for one in fields(case) if not callable(vars(case)[one.name])}
+        watched = {name: value for name in told if (value := vars(case)[name]) != told[name]}
         recipe = sizes.recipe_for("bottleneck").inputs()
         return [json.dumps(watched, sort_keys=True, default=str), recipe, self.seed]
 
@@ -121,7 +123,7 @@ def _verdict(case: Case, text: str):
     renamed = {s: s * sizes[s.name] for s in expr.free_symbols}
     message = parse_equation("dx/r", ("dx", "r")) * expr.subs(renamed) * time_**2 / length
     law = PairPotential(case.name, case.potential, case.dt, softening=0.0)
-    return symbolic.recovered(message, law, 2)
+    return symbolic.recovered(message, law, case.dim)
 
 
 def _pairs(case: Case, seed: int, count: int = 2000) -> dict[str, np.ndarray]:
