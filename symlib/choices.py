@@ -5,7 +5,7 @@ take seconds to load.
 """
 
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 
 from symlib.errors import InputError, UnknownChoice
@@ -16,7 +16,8 @@ PRUNED = "pruned"  # not in the paper
 LOSSES = ("auto", "acceleration", "trajectory")  # what equations are held against
 SELECTIONS = ("held-out", "paper")  # rules by which a row of a front becomes the answer
 FLATHGN = "flathgn"
-MODELS = (*MESSAGE_MODELS, PRUNED, FLATHGN)
+TRACKS_MODELS = (*MESSAGE_MODELS, PRUNED)  # what learns from tracks
+MODELS = (*TRACKS_MODELS, FLATHGN)
 DIMENSIONS = (2, 3)
 TABLES = ("1", "3", "5", PRUNED, "all")  # that a grid makes
 SMOKE = "smoke"
@@ -53,6 +54,17 @@ def known_law(spec: str) -> None:
         raise InputError(f"law {spec!r}: write it as path/to/file.py:NAME")
     if not Path(path).is_file():
         raise InputError(f"law {spec!r}: there is no file {path}")
+
+
+def positive(what: str, given: float) -> float:
+    """A finite number above zero.
+
+    Raises:
+        InputError: it is none.
+    """
+    if isinstance(given, bool) or not isinstance(given, Real) or not 0 < given < float("inf"):
+        raise InputError(f"{what}: a positive number, got {given!r}")
+    return float(given)
 
 
 def at_least(what: str, given: int, least: int) -> int:

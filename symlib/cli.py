@@ -58,6 +58,54 @@ def _engine(given: str) -> str:
     return given
 
 
+def _positive(what: str) -> Callable:
+    return _checked(lambda given: choices.positive(what, given))
+
+
+@_checked
+def _tracks_file(given: Path) -> None:
+    if not given.is_file():
+        raise InputError(f"{given}: there is no such file")
+
+
+@_checked
+def _columns(given: str) -> None:
+    from symlib.tracks.columns import checked_columns
+
+    checked_columns(given)
+
+
+@_checked
+def _units(given: str) -> None:
+    from symlib.tracks.units import checked_units
+
+    checked_units(given)
+
+
+# Options of `discover` that make sense for a law alone, and for tracks alone.
+LAW_OPTIONS = ("dim", "recipe", "bodies")
+TRACKS_OPTIONS = {
+    "columns": "what the file calls them: time=frame,track=particle; or trackpy, trackmate",
+    "fps": "frames per unit of time, where times are numbers of frames",
+    "dt": "the same as the time from frame to frame",
+    "masses": "a file with the columns track and mass, or one number for all",
+    "charges": "the same with the column charge",
+    "units": "length=um,time=s; nothing is converted",
+    "one_body": "look for a trap, a drag or an external field as well",
+    "neighbours": "bodies farther apart do not act on each other",
+    "select": "of the front the simplest as good as any, or the paper's rule: "
+    + " or ".join(choices.SELECTIONS),
+    "loss": f"equations are fitted to: {', '.join(choices.LOSSES)}",
+    "window": "frames of the smoother; chosen from the data if not given",
+    "seeds": "how many, from --seed on, to see what is stable",
+}
+
+
+def _of_tracks(kind, name: str, check: Callable | None = None):
+    option = f"--{name.replace('_', '-')}"
+    return _option(kind, TRACKS_OPTIONS[name], option, check=check)
+
+
 Law = _option(str, "a name, or path/to/file.py:NAME", check=_checked(choices.known_law))
 Dim = _option(int, "2 or 3", check=_one_of("dim", choices.DIMENSIONS))
 Model = _option(str, ", ".join(choices.MODELS), check=_one_of("model", choices.MODELS))
@@ -87,21 +135,74 @@ Quiet = _option(bool, "no progress display", "--quiet")
 
 @app.command()
 def discover(
-    law: Law,
-    dim: Dim = 2,
+    context: typer.Context,
+    tracks: Annotated[
+        Path | None,
+        typer.Argument(
+            help="a table (CSV, Parquet) or arrays (.npz) of who was where",
+            metavar="TRACKS",
+            callback=_tracks_file,
+        ),
+    ] = None,
+    law: _option(
+        str | None, "a name, or path/to/file.py:NAME", "--law", check=_checked(choices.known_law)
+    ) = None,
     model: Model = "bottleneck",
     preset: Preset = "ci",
     seed: Seed = 0,
-    recipe: Recipe = None,
     engine: Engine = "auto",
+    dim: Dim = 2,
+    recipe: Recipe = None,
     bodies: Bodies = 4,
+    columns: _of_tracks(str | None, "columns", _columns) = None,
+    fps: _of_tracks(float | None, "fps", _positive("fps")) = None,
+    dt: _of_tracks(float | None, "dt", _positive("dt")) = None,
+    masses: _of_tracks(str | None, "masses") = None,
+    charges: _of_tracks(str | None, "charges") = None,
+    units: _of_tracks(str | None, "units", _units) = None,
+    one_body: _of_tracks(bool, "one_body") = False,
+    neighbours: _of_tracks(float | None, "neighbours", _positive("neighbours")) = None,
+    select: _of_tracks(str, "select", _one_of("select", choices.SELECTIONS)) = "held-out",
+    loss: _of_tracks(str, "loss", _one_of("loss", choices.LOSSES)) = "auto",
+    window: _of_tracks(int | None, "window", _least("window", 7)) = None,
+    seeds: _of_tracks(int, "seeds", _least("seeds", 1)) = 1,
     json: Json = None,
     cache: Cache = None,
     fresh: _option(bool, "use and keep no cache", "--fresh") = False,
     quiet: Quiet = False,
 ):
-    """The whole road, from a law to a verdict."""
+    """From a law to a verdict, or from tracks to a law.
+
+    Either TRACKS or --law. --dim, --recipe and --bodies go with --law; --columns to --seeds go
+    with TRACKS.
+    """
+    if (tracks is None) == (law is None):
+        both = "both were" if law else "neither was"
+        raise InputError(f"discover: a file of tracks or --law, one of the two; {both} given")
+    given = [n for n in context.params if context.get_parameter_source(n).name == "COMMANDLINE"]
+    for name in given:
+        if name in (LAW_OPTIONS if law is None else TRACKS_OPTIONS):
+            goes = "--law" if law is None else "a file of tracks"
+            raise InputError(f"--{name.replace('_', '-')} goes with {goes} alone")
     writable(json)
+    if law is None:
+        choices.known("model", model, choices.TRACKS_MODELS)
+        # Read before anything slow is loaded: most of what can be wrong is in the file.
+        from symlib.tracks.reading import read
+
+        seen = read(
+            tracks, columns, fps, dt, _number_or_file(masses), _number_or_file(charges), units
+        )
+        from symlib.discovery.tracks import default_cache, discover_tracks
+
+        found = discover_tracks(
+            seen, model, preset, seed, engine=engine, one_body=one_body, neighbours=neighbours,
+            select=select, loss=loss, seeds=seeds, window=window, progress=not quiet,
+            cache=None if fresh else cache or default_cache(),
+        )  # fmt: skip
+        write_record(json, found.record)
+        print(found)
+        return
     from symlib import discovery
     from symlib.papers.cranmer2020.study import cells
 
@@ -109,13 +210,22 @@ def discover(
     if bodies == cells.BODIES:
         # So that a page can tell whether it is of today's code; taken before it may change.
         facts = cells.cell(law, dim, model, seed, preset, recipe).facts()
-    found = discovery.discover(
+    found = discovery.laws.discover(
         law, dim, model, preset, seed, recipe=recipe, engine=engine, bodies=bodies,
         progress=not quiet, cache=None if fresh else cache or discovery.default_cache(),
     )  # fmt: skip
     record = {**found.record, **facts}
     write_record(json, record)
     print(discovery.summary(record))
+
+
+def _number_or_file(given: str | None) -> "float | Path | None":
+    if given is None:
+        return None
+    try:
+        return float(given)
+    except ValueError:
+        return Path(given)
 
 
 @app.command()
@@ -402,6 +512,28 @@ def bench_drag(
     for dim in choices.DIMENSIONS:
         study = damped_drag.DampedDrag(dim, systems, seed)
         _study(study, out or RESULTS, damped_drag.line, "auto", None, retry, quiet)
+
+
+@bench.command("tracks")
+def bench_tracks(
+    case: _option(str | None, "one of the cases; all if not given") = None,
+    preset: GridPreset = "laptop",
+    seeds: Seeds = 3,
+    out: Folder = None,
+    cache: Cache = None,
+    retry: Retry = False,
+    quiet: Quiet = False,
+):
+    """The road from tracks to a law, on worlds whose law is known."""
+    from symlib.papers.own_tracks import cases, study
+    from symlib.records.reading import RESULTS
+
+    if case is not None:
+        choices.known("case", case, cases.CASES)
+    for seed in range(seeds):
+        for name in (case,) if case else cases.CASES:
+            one = study.TracksCase(name, preset, seed)
+            _study(one, out or RESULTS, study.line, "auto", cache, retry, quiet)
 
 
 def main(arguments: list[str] | None = None) -> int:

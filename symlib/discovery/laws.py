@@ -36,6 +36,8 @@ from symlib.records.stages import version
 from symlib.records.study import hash_of
 from symlib.simulation.nbody import Trajectories, simulate
 from symlib.symbolic.search.budget import Budget, get_budget
+from symlib.tracks.recordings import Tracks
+from symlib.tracks.smoothing import smoothed
 from symlib.training.loop import Run
 from symlib.training.presets import Preset, get_preset
 from symlib.training.train import train as train_network
@@ -172,6 +174,8 @@ def _drawn(data, count: int, seed: int) -> Snapshots:
     """Snapshots of what `simulate` or `read` gave, at most so many; given ones as they are."""
     if isinstance(data, Snapshots):
         return data
+    if isinstance(data, Tracks):
+        data = smoothed(data)
     return data.snapshots(min(count, data.count), seed=seed)
 
 

@@ -17,7 +17,15 @@ import numpy as np
 import sympy as sp
 
 from symlib import symbolic
-from symlib.choices import LOSSES, MESSAGE_MODELS, PRUNED, SELECTIONS, at_least, known
+from symlib.choices import (
+    LOSSES,
+    PRUNED,
+    SELECTIONS,
+    TRACKS_MODELS,
+    at_least,
+    known,
+    positive,
+)
 from symlib.discovery.laws import default_cache, search_of
 from symlib.errors import InputError
 from symlib.messages.force_law import (
@@ -52,8 +60,9 @@ from symlib.symbolic.algebra.dimensions import (
 )
 from symlib.symbolic.algebra.expressions import form_of, symbol
 from symlib.symbolic.algebra.parsing import equation_text
+from symlib.symbolic.search import selection
 from symlib.symbolic.search.radial import RadialForm, radial_forms
-from symlib.symbolic.search.selection import scores, select
+from symlib.symbolic.search.selection import scores
 from symlib.tracks.baseline import KIND, Curves, Scene, fit_curves, unknown_numbers
 from symlib.tracks.neighbours import edges_of
 from symlib.tracks.reading import read
@@ -67,7 +76,7 @@ from symlib.training.recipes import Recipe
 
 log = logging.getLogger(__name__)
 EDGES = 1000  # of a batch, about
-ROUGH = 0.02  # of their spread: how well smoothed accelerations must be known to be fitted to
+SHARE = 4  # of the steps that the preset gives a network without these priors
 FEATURES = 0.1  # what a one-body term, or a number of each body, must save of the loss to be told
 LOUD, MUTE = 0.1, 0.5  # shares of the trivial loss: below, learned; above, not
 MANY_TRACKS = 300  # whose numbers are not looked for
@@ -128,13 +137,18 @@ def discover_tracks(
     engine: str = "auto",
     one_body: bool = False,
     neighbours: float | None = None,
-    choose: str = "held-out",
+    select: str = "held-out",
     loss: str = "auto",
     seeds: int = 1,
     window: int | None = None,
     cache: Path | None = None,
     progress: bool = True,
-    **reading,
+    columns=None,
+    fps: float | None = None,
+    dt: float | None = None,
+    masses=None,
+    charges=None,
+    units=None,
 ) -> TracksDiscovery:
     """From tracks to a law.
 
@@ -146,17 +160,17 @@ def discover_tracks(
         engine: auto, operon or pysr.
         one_body: look for an external field, a drag or a trap as well.
         neighbours: bodies farther apart than this, in the user's unit, do not act on each other.
-        choose: which row of the front is the answer: "held-out", the simplest that is as good as
+        select: which row of the front is the answer: "held-out", the simplest that is as good as
             the best on tracks that were held out, or "paper", the largest score (appendix C).
         loss: what equations are fitted to and held against: "acceleration", "trajectory" (the
             positions as recorded, by integrating along short segments), or "auto": trajectories
-            where smoothed accelerations are known to less than 2% of their spread.
+            where accelerations had to be smoothed, acceleration where they were measured.
         seeds: how many, from `seed` on, to see what is stable; the answer is the first one's.
         window: frames of the smoother; by default chosen from the data.
         cache: folder for checkpoints, so that an interrupted call goes on; None keeps none.
         progress: show what is going on.
-        **reading: columns, preset of columns (`columns="trackpy"`), fps, dt, masses, charges,
-            units: see `symlib.read`.
+        columns, fps, dt, masses, charges, units: see `symlib.read`; tracks that were read
+            already are taken as they are.
 
     Raises:
         InputError: tracks that cannot be read or worked with, or an unknown choice.
@@ -164,15 +178,20 @@ def discover_tracks(
         NonFiniteLoss: training broke down.
     """
     began = time.perf_counter()
-    known("model", model, MESSAGE_MODELS)
-    known("choose", choose, SELECTIONS)
+    known("model", model, TRACKS_MODELS)
+    known("select", select, SELECTIONS)
     known("loss", loss, LOSSES)
     at_least("seed", seed, 0)
     at_least("seeds", seeds, 1)
     sizes = get_preset(preset)
     symbolic.choose_engine(engine, say=False)
-    given = tracks if isinstance(tracks, Tracks) else read(tracks, **reading)
+    if neighbours is not None:
+        positive("neighbours", neighbours)
+    told = {"columns": columns, "fps": fps, "dt": dt}
+    told |= {"masses": masses, "charges": charges, "units": units}
     say = log.info if progress else log.debug
+    given = _read(tracks, {name: value for name, value in told.items() if value is not None})
+    say("%s", given.summary())
     data = _prepare(given, neighbours, window, loss, say)
     marks = {"reading": _since(began)}
 
@@ -196,7 +215,7 @@ def discover_tracks(
             say("holding %d equations against trajectories", len(rows))
             rows = _along_trajectories(data, rows)
         marks["equations"] = round(marks.get("equations", 0) + _since(now), 2)
-        walks.append((run, radial, rows, _chosen(rows, choose, data)))
+        walks.append((run, radial, rows, _chosen(rows, select, data)))
     run, radial, rows, best = walks[0]
     law = rows[best].law
     record = {
@@ -205,10 +224,11 @@ def discover_tracks(
         "preset": sizes.name,
         "seed": seed,
         "engine": engine,
-        **_facts(data, law, rows, best, radial, curves, run, hints, choose),
+        **_facts(data, law, rows, best, radial, curves, run, hints, select),
         "stability": [_short(data, *walk[2:]) for walk in walks],
         "neighbours": neighbours,
-        "steps": run.steps,
+        "reading": data.tracks.reading,
+        **run.facts(),
         "stages": marks,
         "seconds": _since(began),
         "provenance": provenance(_since(began)),
@@ -223,9 +243,21 @@ def _since(began: float) -> float:
     return round(time.perf_counter() - began, 2)
 
 
+def _read(tracks, told: dict) -> Tracks:
+    if not isinstance(tracks, Tracks):
+        return read(tracks, **told)
+    if told:
+        raise InputError(
+            f"{', '.join(told)}: these tracks were read already; say so to symlib.read"
+        )
+    return tracks
+
+
 def _prepare(given: Tracks, neighbours, window, loss, say) -> _Data:
     """Smooth, split, scale."""
     raw, smoothed = given, False
+    if window is not None and all(one.acceleration is not None for one in given.recordings):
+        raise InputError("window: accelerations were measured, so nothing is smoothed")
     if any(one.acceleration is None for one in given.recordings):
         say("smoothing %d recordings", len(given))
         given, smoothed = smooth(given, window), True
@@ -252,18 +284,20 @@ def _prepare(given: Tracks, neighbours, window, loss, say) -> _Data:
         weight = 1 / (1 + (inside.error / spread) ** 2)
         scenes.append(Scene(inside, edge, numbers, weight))
     segments = None
-    noisy = given.noise.get("acceleration", 0.0) > ROUGH * given.noise.get(
-        "acceleration_spread", np.inf
-    )
     if loss == "trajectory" and not smoothed:
         raise InputError(
             "loss: accelerations were measured, so there is no noise of positions to integrate "
             "along; leave them out, or take acceleration"
         )
-    if loss == "trajectory" or (loss == "auto" and smoothed and noisy):
+    if loss == "trajectory" or (loss == "auto" and smoothed):
         cut = zip(raw.split(0.1), given.split(0.1), strict=True)
-        one, other = (segments_of(*both, scales, neighbours) for both in cut)
-        segments = (one, other)
+        try:
+            one, other = (segments_of(*both, scales, neighbours) for both in cut)
+            segments = (one, other)
+        except InputError as error:
+            if loss == "trajectory":
+                raise
+            say("%s: equations are held against accelerations", error)
     return _Data(given, scales, *scenes, segments)
 
 
@@ -326,7 +360,7 @@ def _train(data, numbers, model, sizes, seed, one_body, cache, progress) -> Run:
     path = None
     if cache is not None:
         sums = [float(np.abs(frames.position).sum()), float(np.abs(frames.acceleration).sum())]
-        facts = [sums, len(edges), names, model, one_body, recipe.inputs(), seed]
+        facts = [sums, len(edges), names, table.tolist(), model, one_body, recipe.inputs(), seed]
         key = hash_of([*facts, version("train")])
         path = Path(cache) / f"tracks-{scene.dim}-{model}-{key}.safetensors"
     arrays = {
@@ -349,7 +383,7 @@ def _recipe(sizes: Preset, model: str, batch: int) -> Recipe:
     turning = {} if model == PRUNED or recipe.turn_every else {"turn_every": 0}
     return replace(
         recipe,
-        steps=max(1, recipe.steps // 2),
+        steps=max(1, recipe.steps // SHARE),
         batch=batch,
         born_invariant=False,
         invariant=False,
@@ -492,10 +526,10 @@ def _along_trajectories(data: _Data, rows: list[Row]) -> list[Row]:
     return front([*kept, *fitted])
 
 
-def _chosen(rows: list[Row], choose: str, data: _Data) -> int:
-    if choose == "held-out":
+def _chosen(rows: list[Row], rule: str, data: _Data) -> int:
+    if rule == "held-out":
         return by_held_out(rows, data.test.trivial())
-    return select([one.law.complexity for one in rows], [one.fitted for one in rows])
+    return selection.select([one.law.complexity for one in rows], [one.fitted for one in rows])
 
 
 def _user(law: ForceEquation, scales: Scales) -> ForceEquation:
@@ -509,7 +543,7 @@ def _user(law: ForceEquation, scales: Scales) -> ForceEquation:
     return replace(law, pair=rewritten(law.pair), body=tuple(rewritten(part) for part in law.body))
 
 
-def _facts(data, law, rows, best, radial, curves, run, hints, choose) -> dict:
+def _facts(data, law, rows, best, radial, curves, run, hints, rule) -> dict:
     scales, test = data.scales, data.test
     user = _user(law, scales)
     unit = scales.acceleration
@@ -527,7 +561,7 @@ def _facts(data, law, rows, best, radial, curves, run, hints, choose) -> dict:
     levels = [one.law.complexity for one in rows]
     marks = scores(levels, [one.fitted for one in rows])
     held_out_best = min(rows, key=lambda one: one.measure)
-    paper = select(levels, [one.fitted for one in rows])
+    paper = selection.select(levels, [one.fitted for one in rows])
     tracks = data.tracks
     return {
         "law": equation_text(user.pair),
@@ -549,11 +583,11 @@ def _facts(data, law, rows, best, radial, curves, run, hints, choose) -> dict:
         "best": best,
         "best_held_out": rows.index(held_out_best),
         "best_paper": paper,
-        "selected_by": choose,
+        "selected_by": rule,
         "compared_by": "acceleration" if data.segments is None else "trajectory",
         "loss": losses,
         "explained": float(explained),
-        "learned": "learned" if share < LOUD else "hardly" if share < MUTE else "not",
+        "learned": _word(share, explained),
         "baseline_factors": list(curves.factors),
         "radial": radial.table(law, curves, data.train, scales),
         "off_line": radial.off_line,
@@ -571,6 +605,13 @@ def _facts(data, law, rows, best, radial, curves, run, hints, choose) -> dict:
     }
 
 
+def _word(share: float, explained: float) -> str:
+    """Whether anything was learned; noise alone may leave a large share of the trivial loss."""
+    if share < LOUD or explained > 1 - LOUD:
+        return "learned"
+    return "hardly" if share < MUTE else "not"
+
+
 def _windows(tracks: Tracks, test: Frames) -> dict:
     lengths = [end - first for one in tracks.recordings for first, end in one.windows()]
     return {
@@ -586,31 +627,38 @@ def _windows(tracks: Tracks, test: Frames) -> dict:
 def _equations(user: ForceEquation, law: ForceEquation, data: _Data) -> list[dict]:
     """Each part with its constants, their errors and their units."""
     if data.segments is None:
-        spread = Refit(data.train).errors(law)
+        spread = Refit(data.train, scales=data.scales).errors(user)
     else:
-        sizes = [len(form_of(part).values) for part in (law.pair, *law.body)]
-        errors = refit_trajectories(law, data.segments[0], data.train.numbers, 1)[1]
-        spread = np.split(errors, np.cumsum(sizes)[:-1])
+        spread = _trajectory_errors(user, law, data)
     units = {k: v for k, v in data.tracks.units.items() if v != "arbitrary"}
     found = []
     names = ["pair", *"xyz"[: len(law.body)]]
     for name, own, mine, errors in zip(
         names, (user.pair, *user.body), (law.pair, *law.body), spread, strict=True
     ):
-        inside, outside = form_of(mine).values, form_of(own).values
-        share = errors / np.maximum(np.abs(inside), 1e-300)
-        # The two forms have the same constants but for their units, as long as none merged.
-        known_errors = share * np.abs(outside) if len(inside) == len(outside) else None
         found.append(
             {
                 "part": name,
                 "equation": equation_text(own),
                 "complexity": complexity(mine),
-                "constants": outside.tolist(),
-                "errors": None if known_errors is None else known_errors.tolist(),
+                "constants": form_of(own).values.tolist(),
+                "errors": None if errors is None else errors.tolist(),
                 "units": _constant_units(own, units),
             }
         )
+    return found
+
+
+def _trajectory_errors(user, law, data: _Data) -> list[np.ndarray | None]:
+    """Of the user's constants, as long as units merged none of them."""
+    assert data.segments is not None
+    errors = refit_trajectories(law, data.segments[0], data.train.numbers, 0)[1]
+    found: list[np.ndarray | None] = []
+    for own, mine in zip((user.pair, *user.body), (law.pair, *law.body), strict=True):
+        inside, outside = form_of(mine).values, form_of(own).values
+        share, errors = np.split(errors, [len(inside)])
+        share = share / np.maximum(np.abs(inside), 1e-300)
+        found.append(share * np.abs(outside) if len(inside) == len(outside) else None)
     return found
 
 

@@ -17,7 +17,8 @@ from scipy.sparse import csr_matrix
 from symlib.symbolic.algebra.complexity import complexity
 from symlib.symbolic.algebra.expressions import compile_expression, form_of, symbol
 from symlib.symbolic.algebra.simplify import simplify_equation
-from symlib.tracks.baseline import Scene
+from symlib.tracks.baseline import KIND, Scene
+from symlib.tracks.scales import Scales
 
 ROWS = 6_000  # bodies in frames, on which constants are fitted
 EXACT = 0.01  # of an acceleration: errors smaller than that do not make it count for more
@@ -71,9 +72,11 @@ class Refit:
     Args:
         scene: what is fitted.
         rows: how many bodies in frames, all along, are looked at.
+        scales: where equations are in the user's units, what is of size one in the scene.
     """
 
-    def __init__(self, scene: Scene, rows: int = ROWS):
+    def __init__(self, scene: Scene, rows: int = ROWS, scales: Scales | None = None):
+        self.scales = scales
         every = max(1, -(-len(scene.frames.body) // rows))
         self.scene = scene = scene.part(np.arange(0, len(scene.frames), every))
         a = scene.frames.acceleration
@@ -118,6 +121,13 @@ class Refit:
     def _residuals(self, forms, law, names, counts):
         scene, a = self.scene, self.scene.frames.acceleration
         pairs, bodies = scene.pairs({**scene.numbers, **law.numbers}), scene.bodies()
+        unit = 1.0
+        if self.scales is not None:
+            unit = 1 / self.scales.acceleration
+            pairs, bodies = (
+                {n: v if n.startswith(KIND) else v * self.scales.of(n) for n, v in seen.items()}
+                for seen in (pairs, bodies)
+            )
         receiver = scene.frames.body[scene.edges.receiver]
         sender = scene.frames.body[scene.edges.sender]
         compiled = []
@@ -146,7 +156,7 @@ class Refit:
                     total[:, k] = gather @ f
                 for k, part in enumerate(compiled[1:]):
                     total[:, k] += part([*bodies.values(), *constants[k + 1]])
-            miss = ((total - a) * weight[:, None]).ravel()
+            miss = ((unit * total - a) * weight[:, None]).ravel()
             return np.clip(np.nan_to_num(miss, nan=LOST, posinf=LOST, neginf=-LOST), -1e6, 1e6)
 
         return run
@@ -188,13 +198,15 @@ class Row:
     loss, held_out: L_v of accelerations on the fitted and on the held-out tracks.
     trajectory: mean squared residual along held-out trajectories in units of the noise, where
         rows are compared by that; fitted_trajectory: on the fitted ones.
-    blocks: of what rows are compared by, in each of some stretches of the held-out tracks.
+    blocks, fitted_blocks: of what rows are compared by, in each of some stretches of the
+        held-out and of the fitted tracks.
     """
 
     law: ForceEquation
     loss: float
     held_out: float
     blocks: np.ndarray
+    fitted_blocks: np.ndarray
     trajectory: float | None = None
     fitted_trajectory: float | None = None
 
@@ -209,13 +221,16 @@ class Row:
         return self.loss if self.fitted_trajectory is None else self.fitted_trajectory
 
 
-def row(law: ForceEquation, train: Scene, test: Scene, parts: int = 20) -> Row:
+def row(law: ForceEquation, train: Scene, test: Scene) -> Row:
     """An equation's errors L_v."""
-    miss = np.abs(law(test) - test.frames.acceleration).sum(axis=1) * test.weight
-    pieces = np.array_split(np.arange(len(miss)), min(parts, len(miss)))
-    mean = test.weight.mean()
-    blocks = np.array([miss[piece].mean() / mean for piece in pieces])
-    return Row(law, train.loss(law(train)), test.loss(law(test)), blocks)
+    inside, outside = (_blocks(law, scene) for scene in (train, test))
+    return Row(law, train.loss(law(train)), test.loss(law(test)), outside, inside)
+
+
+def _blocks(law: ForceEquation, scene: Scene, parts: int = 20) -> np.ndarray:
+    miss = np.abs(law(scene) - scene.frames.acceleration).sum(axis=1) * scene.weight
+    pieces = np.array_split(miss / scene.weight.mean(), min(parts, len(miss)))
+    return np.array([piece.mean() for piece in pieces])
 
 
 def front(rows: Sequence[Row]) -> list[Row]:
@@ -232,22 +247,31 @@ def by_held_out(rows: Sequence[Row], trivial: float) -> int:
 
     As good: what it is measured by is larger by less than two standard errors of the difference,
     taken over stretches of the tracks; and of accelerations, where there may be no noise to speak
-    of, also by less than 2% of the best or 1e-4 of the trivial error.
+    of, also by less than 2% of the best or 1e-4 of the trivial error. Held-out stretches may be
+    too few to tell rows apart: among those that are as good there, the same is asked of the
+    tracks that were fitted, which tell more and flatter an equation of a few constants little.
 
     Args:
         rows: a front; trivial: the error of whoever says the median acceleration.
     """
-    best = min(rows, key=lambda one: one.measure)
-    for k, one in enumerate(rows):
-        excess = one.blocks - best.blocks
-        allowed = 2 * excess.std() / np.sqrt(len(excess))
-        if best.trajectory is None:
-            # A few stretches with close encounters can make a standard error of any size.
-            allowed = min(allowed, 0.2 * best.measure)
-            allowed = max(allowed, 0.02 * best.measure, 1e-4 * trivial)
-        if one.measure - best.measure <= allowed:
-            return k
-    return len(rows) - 1
+
+    def as_good(places: list[int], blocks) -> list[int]:
+        means = {k: float(blocks(rows[k]).mean()) for k in places}
+        best = min(means, key=lambda k: means[k])
+        kept = []
+        for k in places:
+            excess = blocks(rows[k]) - blocks(rows[best])
+            allowed = 2 * excess.std() / np.sqrt(len(excess))
+            if rows[k].trajectory is None:
+                # A few stretches with close encounters can make a standard error of any size.
+                allowed = min(allowed, 0.2 * means[best])
+                allowed = max(allowed, 0.02 * means[best], 1e-4 * trivial)
+            if means[k] - means[best] <= allowed:
+                kept.append(k)
+        return kept
+
+    left = as_good(list(range(len(rows))), lambda one: one.blocks)
+    return as_good(left, lambda one: one.fitted_blocks)[0]
 
 
 def tidy(law: ForceEquation) -> ForceEquation:

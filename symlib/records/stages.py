@@ -23,6 +23,9 @@ HISTORY: dict[str, tuple[str, ...]] = {
         "by form and by values outside the training range",
         "and by form far away and beside every threshold, where a spike or a cutoff may hide",
     ),
+    "tracks": (
+        "smoothed, fitted by curves and by a network of forces, held against what was held out",
+    ),
     "halos-refit": ("constants of Table 6's formulas from many starts, by mean |δ - δ̂|",),
     "halos-train": ("the halo network, components below a tenth silenced",),
     "halos-read": ("survey, kernel, and the equations of φᵉ and φᵛ refitted together",),

@@ -8,7 +8,7 @@ is off by a factor, by a sign or by an axis shows there, long before any network
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import rankdata
+import pandas as pd
 
 from symlib.errors import InputError
 from symlib.tracks.recordings import Recording
@@ -17,7 +17,8 @@ OFF = 1.2  # a factor that is no longer the order of dt²
 FEW = 20  # pairs of frames, of which nothing can be said
 ENOUGH = 200_000  # pairs, more are thinned
 LOWER = {"position": "positions", "velocity": "velocities"}
-ALONE, TOGETHER = 0.3, 0.7  # correlation of what does not belong together, and of what does
+TOGETHER = 0.7  # correlation of what belongs together
+AHEAD = 0.3  # how much better a wrong axis must fit than the right one
 
 
 def check_motion(what: str, recordings: Sequence[Recording]) -> None:
@@ -81,7 +82,8 @@ def _check_axes(what: str, change: np.ndarray, rate: np.ndarray, low: str, said:
                 "them is wrong"
             )
         other = int(together[axis].argmax())
-        if together[axis, axis] < ALONE and together[axis, other] > TOGETHER:
+        best = together[axis, other]
+        if best > TOGETHER and together[axis, axis] < best - AHEAD:
             raise InputError(
                 f"{what}: {of} changes as {kind}{'xyz'[other]} says, and not as {kind}{name}: the "
                 f"axes of {LOWER[low]} and {said} are swapped"
@@ -92,7 +94,8 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> float:
     """Of ranks, zero where one of them is constant."""
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
-    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
+    first, second = (pd.Series(values).rank().to_numpy() for values in (one, other))
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 def _slope(change: np.ndarray, rate: np.ndarray) -> float:

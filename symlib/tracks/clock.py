@@ -45,13 +45,16 @@ def step(fps: float | None, dt: float | None) -> float | None:
     return None
 
 
-def ticks(what: str, times: list[np.ndarray], unit: float | None) -> list[Ticks]:
+def ticks(
+    what: str, times: list[np.ndarray], unit: float | None, hint: str | None = None
+) -> list[Ticks]:
     """Which frames the times are, recording by recording.
 
     Args:
         what: how messages call the file.
         times: the distinct times of each recording, in ascending order.
         unit: from `step`.
+        hint: what to do about whole numbers, if it is something else than usual.
 
     Raises:
         InputError: whole numbers, and nobody said how long a frame takes; numbers of frames that
@@ -60,10 +63,8 @@ def ticks(what: str, times: list[np.ndarray], unit: float | None) -> list[Ticks]
     together = np.concatenate(times)
     whole = together == np.round(together)
     if unit is None and whole.all() and len(together):
-        raise InputError(
-            f"{what}: times are whole numbers; if they count frames, give fps= or dt=, and if "
-            "they are times already, dt=1"
-        )
+        usual = "if they count frames, give fps= or dt=, and if they are times already, dt=1"
+        raise InputError(f"{what}: times are whole numbers; {hint or usual}")
     if unit is None:
         return [_of_times(what, one) for one in times]
     if not whole.all():
@@ -107,7 +108,7 @@ def _of_times(what: str, times: np.ndarray) -> Ticks:
     if abs(beside[worst]) > max(OFF * dt, min(_rounding(times), ROUNDED * dt)):
         raise InputError(
             f"{what}: times are not evenly spaced: {times[worst]:.10g} lies "
-            f"{abs(beside[worst]) / dt:.2g} of a frame beside the grid of dt = {dt:.6g}"
+            f"{abs(beside[worst]) / dt:.2g} of a frame beside the grid of dt = {common:.6g}"
         )
     return Ticks(dt, float(times[0]), number)
 

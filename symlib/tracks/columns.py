@@ -14,7 +14,7 @@ NAMES = (
 )
 NEEDED = ("time", "track", "x", "y")
 FRAME, POSITION_T = "FRAME", "POSITION_T"
-PRESETS = {
+TOOLS = {
     # trackpy.link: https://soft-matter.github.io/trackpy
     "trackpy": {"time": "frame", "track": "particle"},
     # The spots table of TrackMate: https://imagej.net/plugins/trackmate
@@ -27,58 +27,63 @@ PRESETS = {
 # A blob's brightness stands in trackpy's column `mass`.
 BRIGHTNESS = {"trackpy": "mass"}
 MANY = 12  # names, from which on a message shows the first alone
+LONG = 40  # characters, from which on it shows the beginning alone
 
 
-def checked_columns(columns: "str | Mapping[str, str] | None") -> dict[str, str]:
-    """What the file calls things, by our name; an empty text leaves the thing out.
+def checked_columns(
+    columns: "str | Mapping[str, str] | None",
+) -> tuple[dict[str, str], str | None]:
+    """What the file calls things, by our name, and the tool whose names it has.
+
+    Args:
+        columns: a mapping, or "time=frame,track=particle", where an empty text leaves the thing
+            out; or trackpy or trackmate.
 
     Raises:
-        InputError: neither a mapping nor "time=frame,track=particle", or not one of our names.
+        InputError: none of these, or not one of our names.
     """
+    if isinstance(columns, str) and columns.strip() and "=" not in columns:
+        known("columns", columns, (*TOOLS, "time=...,track=...,x=...,y=..."))
+        return {}, columns
     found = pairs("columns", columns)
     for name in found:
         if name not in NAMES:
             raise UnknownChoice("name in columns", name, NAMES)
-    return found
+    return found, None
 
 
 def choose_columns(
-    what: str, there: list[str], columns: dict[str, str], preset: str | None, counted: bool
+    what: str, there: list[str], columns: dict[str, str], tool: str | None, counted: bool
 ) -> tuple[dict[str, str], list[str]]:
     """Which columns of a file are read.
 
     Args:
         what: how messages call the file.
         there: the columns that it has.
-        columns: from `checked_columns`; goes before a preset.
-        preset: trackpy, trackmate or None: the plain names `NAMES`, or, where one that is needed
-            is not there, the preset whose names are.
+        columns: from `checked_columns`; goes before a tool's.
+        tool: trackpy, trackmate or None: the plain names `NAMES`, or, where one that is needed
+            is not there, the tool whose names are.
         counted: whether times are numbers of frames (TrackMate writes both).
 
     Returns:
         The file's name of each of ours, and what a user should be told, a sentence each.
 
     Raises:
-        InputError: an unknown preset, or a column that is not there; the message lists those
-            that are.
+        InputError: a column that is not there; the message lists those that are.
     """
     told = []
-    if preset is not None:
-        known("preset", preset, PRESETS)
-    elif not _complete({name: name for name in NAMES} | columns, there):
-        fitting = [
-            one for one in PRESETS if _complete(_preset(one, there, counted, columns), there)
-        ]
+    if tool is None and not _complete({name: name for name in NAMES} | columns, there):
+        fitting = [one for one in TOOLS if _complete(_of_tool(one, there, counted, columns), there)]
         if fitting:
-            preset = fitting[0]
-            told.append(f"The columns are those of {preset} and were taken as such.")
-    if preset is None:
+            tool = fitting[0]
+            told.append(f"The columns are those of {tool} and were taken as such.")
+    if tool is None:
         names = {name: name for name in NAMES} | columns
     else:
-        names = _preset(preset, there, counted, columns)
-        bright = BRIGHTNESS.get(preset)
+        names = _of_tool(tool, there, counted, columns)
+        bright = BRIGHTNESS.get(tool)
         if bright in there and bright not in names.values():
-            told.append(f"The column {bright} of {preset} is a brightness, and was not taken.")
+            told.append(f"The column {bright} of {tool} is a brightness, and was not taken.")
     wanted = [name for name in NAMES if name in NEEDED or columns.get(name)]
     missing = [names[name] or f"for {name}" for name in wanted if names[name] not in there]
     if missing:
@@ -101,11 +106,11 @@ def choose_columns(
     return names, told
 
 
-def _preset(preset: str, there: list[str], counted: bool, columns: dict) -> dict[str, str]:
-    names = {name: name for name in NAMES} | PRESETS[preset]
+def _of_tool(tool: str, there: list[str], counted: bool, columns: dict) -> dict[str, str]:
+    names = {name: name for name in NAMES} | TOOLS[tool]
     if names["time"] == POSITION_T and (counted or POSITION_T not in there):
         names["time"] = FRAME
-    if preset in BRIGHTNESS:
+    if tool in BRIGHTNESS:
         names["mass"] = ""
     return names | columns
 
@@ -116,6 +121,12 @@ def _complete(names: dict[str, str], there: list[str]) -> bool:
 
 def some(names) -> str:
     """A list for a message, cut short where it is long."""
-    names = [str(name) for name in names]
+    names = [short(name) for name in names]
     more = f", ... ({len(names)} in all)" if len(names) > MANY else ""
     return (", ".join(names[:MANY]) + more) or "nothing"
+
+
+def short(text) -> str:
+    """A text of a file for a message: one line, and not a long one."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= LONG else line[: LONG - 3] + "..."

@@ -32,7 +32,6 @@ SHORTEST = 7  # frames, of which smoothing can make velocities and accelerations
 def read(
     path_or_frame: "str | Path | pd.DataFrame",
     columns=None,
-    preset: str | None = None,
     fps: float | None = None,
     dt: float | None = None,
     masses=None,
@@ -59,9 +58,8 @@ def read(
     Args:
         path_or_frame: the file or the table.
         columns: what the file calls its columns, {"time": "t", "x": "x_um"} or "time=t,x=x_um"; an
-            empty text leaves a column out.
-        preset: trackpy or trackmate: the columns of that tool. Without columns and preset the
-            plain names are taken, and if they are not there those of a tool that are.
+            empty text leaves a column out. Or trackpy or trackmate, the columns of that tool. What
+            is not told has its plain name, or, if these are not there, that of a tool whose are.
         fps, dt: where times are numbers of frames, how many go into a unit of time, or how long
             one takes.
         masses, charges: a mapping from tracks, a file with the columns track and mass (charge,
@@ -71,7 +69,8 @@ def read(
 
     Returns:
         The tracks; velocities and accelerations that were not measured are None. Tracks of fewer
-        than 7 frames are left out where something is to be smoothed.
+        than 7 frames are left out where something is to be smoothed. `Tracks.reading` holds the
+        file's name and what was told here.
 
     Raises:
         InputError: one line that names the file and the row, column, array or track: something
@@ -81,7 +80,7 @@ def read(
             together; or too much, above 2 GB or 4e8 numbers.
     """
     kept = checked_units(units)
-    names, unit = checked_columns(columns), step(fps, dt)
+    (names, tool), unit = checked_columns(columns), step(fps, dt)
     source, timed = path_or_frame, True
     if isinstance(source, str | Path):
         source = Path(source)
@@ -91,16 +90,27 @@ def read(
     else:
         raise InputError(f"read: a path or a DataFrame is needed, got {type(source).__name__}")
     if isinstance(source, Path) and content(source) == "zip":
-        if names or preset is not None:
-            raise InputError(f"{what}: an .npz has arrays; leave columns and preset out")
+        if names or tool is not None:
+            raise InputError(f"{what}: an .npz has arrays; leave columns out")
         tracks, timed = read_arrays(source, unit)
     else:
-        tracks = read_table(source, names, preset, unit)
+        tracks = read_table(source, names, tool, unit)
     if timed:
         check_motion(what, tracks.recordings)
-    tracks = with_known(replace(tracks, units=kept), masses, charges)
+    told = {"columns": columns, "fps": fps, "dt": dt, "units": kept or None}
+    told |= {"masses": _named(masses), "charges": _named(charges)}
+    if isinstance(source, Path):
+        told["file"] = _named(source)
+    told = {name: value for name, value in told.items() if value is not None}
+    tracks = replace(tracks, units=kept, reading=told)
+    tracks = with_known(tracks, masses, charges)
     check_masses(what, tracks)
     return _usable(what, tracks)
+
+
+def _named(given):
+    """A file by its name alone: someone else's folders are of no use to a record's reader."""
+    return Path(given).name if isinstance(given, str | Path) else given
 
 
 def _usable(what: str, tracks: Tracks) -> Tracks:
@@ -108,21 +118,23 @@ def _usable(what: str, tracks: Tracks) -> Tracks:
     told = list(tracks.left_out)
     if not any(np.isfinite(one.position).any() for one in tracks.recordings):
         raise InputError(f"{what}: no position is a number")
-    short, kept = 0, []
+    kept: list[Recording] = []
+    short = seen = 0
     for one in tracks.recordings:
         enough = _places(one).sum(axis=0) >= _shortest(one)
-        short += int((~enough).sum())
+        short, seen = short + int((~enough).sum()), seen + len(enough)
         kept.append(one if enough.all() else _columns(one, enough))
     if short:
-        told.append(f"{short} tracks are seen in fewer than {SHORTEST} frames of a recording.")
+        told.append(f"Left out: {short} of {seen} tracks, seen in fewer than {SHORTEST} frames.")
     together = [_together(one) for one in kept]
     if not any(together):
-        raise InputError(
-            f"{what}: no two bodies are ever seen together" + (f" ({told[-1]})" if short else "")
-        )
+        why = f" ({told[-1]})" if short else ""
+        raise InputError(f"{what}: no two bodies are ever seen together{why}")
     alone = together.count(False)
     if alone:
-        told.append(f"In {alone} of {len(kept)} recordings no two bodies are seen together.")
+        told.append(
+            f"Left out: {alone} of {len(kept)} recordings, without two bodies seen together."
+        )
         kept = [one for one, good in zip(kept, together, strict=True) if good]
     used = np.unique(np.concatenate([one.bodies for one in kept]))
     place = np.full(len(tracks.names), -1)
@@ -137,7 +149,9 @@ def _usable(what: str, tracks: Tracks) -> Tracks:
     )
     frames = sum(len(one) for one in kept)
     if found.count < frames:
-        told.append(f"{frames - found.count} of {frames} frames have fewer than two bodies.")
+        told.append(
+            f"Left out: {frames - found.count} of {frames} frames, with fewer than two bodies."
+        )
     return replace(found, left_out=tuple(told))
 
 

@@ -8,6 +8,7 @@ of frames in which the same bodies are seen.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -119,6 +120,7 @@ class Tracks:
         left_out: what of the file was not used, a sentence each.
         noise: standard deviations of position, velocity and acceleration, and the spread of
             the accelerations, where they were estimated.
+        reading: how they were read: the file's name, and what `read` was told beside it.
     """
 
     recordings: tuple[Recording, ...]
@@ -129,6 +131,7 @@ class Tracks:
     units: dict[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     noise: dict[str, float] = field(default_factory=dict)
+    reading: dict[str, Any] = field(default_factory=dict)
 
     law = None  # nobody knows it
 
@@ -149,24 +152,24 @@ class Tracks:
         """A few lines: how much was seen, what is known of the bodies, what was left out."""
         windows = [end - first for one in self.recordings for first, end in one.windows()]
         frames = sum(len(one) for one in self.recordings)
-        steps = sorted({float(f"{one.dt:.6g}") for one in self.recordings})
-        time = self.units.get("time", "")
-        apart = " to ".join(f"{step:g}" for step in dict.fromkeys((steps[0], steps[-1])))
+        steps = [float(f"{one.dt:.6g}") for one in self.recordings]
+        apart = " to ".join(f"{step:g}" for step in sorted({min(steps), max(steps)}))
         known = [
-            f"{name} of {int(np.isfinite(values).sum())} of {len(self.names)} tracks"
+            f"{name} of {np.isfinite(values).sum()} of {len(self.names)} tracks"
             for name, values in (("mass", self.mass), ("charge", self.charge))
         ]
         if self.kind is not None:
             known.append(f"kinds {', '.join(sorted(set(self.kind)))}")
-        units = [f"{name} {unit}" for name, unit in self.units.items()]
+        units = ", ".join(f"{name} {unit}" for name, unit in self.units.items())
         lines = [
-            f"seen: {len(self)} recordings, {frames} frames {apart} {time}".rstrip()
-            + f" apart, {len(self.names)} tracks in {self.dim} dimensions",
-            f"windows: {len(windows)} with the same two or more bodies, the longest of "
-            f"{max(windows, default=0)} frames; {sum(windows)} frames can be used",
-            "known: " + ", ".join(known),
-            "units: " + (", ".join(units) or "arbitrary"),
-            *(f"left out: {sentence}" for sentence in self.left_out),
+            f"recordings: {len(self)}, in {self.dim} dimensions",
+            f"tracks: {len(self.names)}; known are " + ", ".join(known),
+            f"frames: {frames}, {' '.join([apart, self.units.get('time', '')]).strip()} apart; "
+            f"{sum(windows)} can be used",
+            f"windows with the same two or more bodies: {len(windows)}, the longest of "
+            f"{max(windows, default=0)} frames",
+            f"units: {units or 'arbitrary'}",
+            *self.left_out,
         ]
         return "\n".join(lines)
 

@@ -6,11 +6,13 @@ more is loaded than the columns that are asked for.
 
 import codecs
 import csv
+import io
 import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ import pyarrow
 import pyarrow.parquet
 
 from symlib.errors import InputError
-from symlib.tracks.columns import POSITION_T, TEXTS
+from symlib.tracks.columns import POSITION_T, TEXTS, short
 
 LARGEST_FILE = 2_000_000_000  # bytes
 LARGEST_TABLE = 400_000_000  # numbers
@@ -44,27 +46,26 @@ def content(path: Path) -> str:
     Raises:
         InputError: no such file, one above 2 GB, an empty one, or one whose name says otherwise.
     """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file")
     try:
         size = path.stat().st_size
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder; name a file")
-        if size > LARGEST_FILE:
-            raise InputError(
-                f"{path}: {size / 1e9:.1f} GB are too large, at most {LARGEST_FILE / 1e9:.0f} GB "
-                "are read; cut it into fewer tracks or frames"
-            )
         with open(path, "rb") as file:
             head = file.read(16)
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
+    if size > LARGEST_FILE:
+        raise InputError(
+            f"{path}: {size / 1e9:.1f} GB are too large, at most {LARGEST_FILE / 1e9:.0f} GB are "
+            "read; cut it into fewer tracks or frames"
+        )
     found = next((kind for start, kind in BEGINNINGS.items() if head.startswith(start)), "text")
-    told = SUFFIXES.get(path.suffix.lower(), found)
-    if told != found or not head:
-        name = ".npz" if told == "zip" else told
+    suffix = path.suffix.lower()
+    if SUFFIXES.get(suffix, found) != found or not head:
         holds = f"holds {found}" if head else "is empty"
-        raise InputError(f"{path}: not an {name} file, whatever its name says: it {holds}")
+        raise InputError(f"{path}: is named {suffix or 'without a suffix'}, but {holds}")
     return found
 
 
@@ -152,42 +153,57 @@ def _text(path: Path) -> Sheet:
         if not any(is_number(one) for line in fields for one in line):
             below = UNITS_BELOW
     first = _fields(path, lines[1 + below], delimiter) if len(lines) > 1 + below else []
-    if any(first[len(columns) :]):
-        raise InputError(
-            f"{path}: line {2 + below} has {len(first)} fields, and the header names "
-            f"{len(columns)} columns"
-        )
     comma = delimiter in ";\t|" and not any("." in one for one in first)
     decimal = "," if comma and any(is_number(one.replace(",", ".")) for one in first) else "."
 
     def load(places: list[int], texts: list[int]) -> pd.DataFrame:
         try:
-            with warnings.catch_warnings():
+            with open(path, encoding=encoding) as file, warnings.catch_warnings():
                 warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-                return pd.read_csv(
-                    path,
+                for _ in range(1 + below):
+                    file.readline()
+                # One field more than there should be: pandas passes over what is too much, unless
+                # it has seen such a line.
+                wide = len(columns) + 1
+                line = (" " if delimiter == r"\s+" else delimiter).join(["nan"] * wide)
+                loaded = pd.read_csv(
+                    _After(line + "\n", file),
                     sep=delimiter,
-                    names=list(range(len(columns))),
+                    names=list(range(wide)),
                     # A name is what stands there: 007 is not 7.
                     dtype=dict.fromkeys(texts, "category"),
-                    usecols=places,
-                    skiprows=1 + below,
+                    usecols=[*places, wide - 1],
                     index_col=False,
                     skip_blank_lines=False,
                     skipinitialspace=True,
                     decimal=decimal,
-                    encoding=encoding,
-                    compression=None,
                     low_memory=False,
-                )
+                ).iloc[1:]
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: holds bytes that are no text") from error
-        except pd.errors.EmptyDataError:
-            return pd.DataFrame(columns=places)
         except (pd.errors.ParserError, csv.Error, ValueError) as error:
             raise InputError(f"{path}: {first_line(error)}") from error
 
+        more = np.flatnonzero(loaded[wide - 1].notna())
+        if len(more):
+            raise InputError(
+                f"{path}: line {2 + below + int(more[0])} has more fields than the header, which "
+                f"names {len(columns)} columns"
+            )
+        return loaded[places]
+
     return Sheet(str(path), columns, load, "line", 2 + below)
+
+
+class _After(io.TextIOBase):
+    """A line, and after it what is left of a file."""
+
+    def __init__(self, line: str, file: IO[str]):
+        self.line, self.file = line, file
+
+    def read(self, size: int | None = -1) -> str:
+        line, self.line = self.line, ""
+        return line or self.file.read(-1 if size is None else size)
 
 
 def _head(path: Path) -> tuple[str, list[str]]:
@@ -229,7 +245,7 @@ def numbers(sheet: Sheet, rows: pd.DataFrame, name: str, called: str) -> np.ndar
     def refuse(where: np.ndarray, why: str):
         row = int(np.flatnonzero(where)[0])
         place = f"{sheet.unit} {rows.index[row]}, column {called}"
-        raise InputError(f"{sheet.what}: {place}: {column.iloc[row]!r} {why}")
+        raise InputError(f"{sheet.what}: {place}: {short(column.iloc[row])!r} {why}")
 
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
         refuse(np.ones(len(column), dtype=bool), "is a date; give numbers")
@@ -255,13 +271,11 @@ def labels(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     Whole numbers are written as such, and names are in their natural order: 2 before 10.
     """
     codes, found = pd.factorize(column)
-    if pd.api.types.is_numeric_dtype(found.dtype):
-        texts = [str(int(one)) if float(one).is_integer() else str(one) for one in found]
-    else:
-        texts = [str(one).strip() for one in found]
-        # What was a gap's neighbour in pandas is written as 3.0.
-        if texts and all(re.fullmatch(r"-?\d+\.0", one) for one in texts):
-            texts = [one[:-2] for one in texts]
+    whole = (isinstance(one, float | np.floating) and float(one).is_integer() for one in found)
+    texts = [str(int(one) if good else one).strip() for one, good in zip(found, whole, strict=True)]
+    # Beside a gap pandas writes 3 as 3.0.
+    if all(re.fullmatch(r"-?\d+\.0", one) for one in texts):
+        texts = [one[:-2] for one in texts]
     names = sorted(set(texts) - {""}, key=natural)
     numbers = {name: number for number, name in enumerate(names)}
     places = np.array([*(numbers.get(one, -1) for one in texts), -1], dtype=np.int64)

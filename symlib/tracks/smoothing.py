@@ -72,7 +72,7 @@ def smooth(tracks: Tracks, window: int | None = None, progress: bool = False) ->
     if told == {(False, False)}:
         known = tuple(replace(one, error=np.where(one.seen(), 0.0, np.nan)) for one in recordings)
         return replace(tracks, recordings=known, noise=_spread(known) | {"acceleration": 0.0})
-    _check_length(tracks, window or SMALLEST)
+    _check_length(tracks, [window] if window else grid())
     sources = [_Source.of(one) for one in recordings]
     if window is None:
         chosen, sigma = choose_window(sources, progress)
@@ -92,6 +92,12 @@ def smooth(tracks: Tracks, window: int | None = None, progress: bool = False) ->
     }
     left_out = (*tracks.left_out, *_too_short(tracks, done, chosen))
     return replace(tracks, recordings=done, noise=noise, left_out=left_out)
+
+
+def smoothed(tracks: Tracks) -> Tracks:
+    """The same tracks where accelerations are known already, else smoothed ones."""
+    known = all(one.acceleration is not None for one in tracks.recordings)
+    return tracks if known else smooth(tracks)
 
 
 def warning_of(tracks: Tracks) -> str | None:
@@ -151,24 +157,27 @@ def basis(window: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def support(seen: np.ndarray, window: int) -> np.ndarray:
-    """Frames around which a window lies within the track, shape [frames].
+    """Frames around which a window lies within the track, and holds enough samples.
 
-    A track ends where more frames in a row than a third of the window are missing.
+    A track ends where more frames in a row than a third of the window are missing. Enough are as
+    many as determine a polynomial of the higher degree.
 
     Args:
         seen: whether the body was seen, shape [frames].
+
+    Returns:
+        shape [frames].
     """
-    good = np.zeros(len(seen), dtype=bool)
-    for first, last in _stretches(seen, window):
-        good[first + window // 2 : max(0, last - window // 2 + 1)] = True
-    return good
+    inside, where = np.zeros(len(seen), dtype=bool), np.flatnonzero(seen)
+    for stretch in np.split(where, np.flatnonzero(np.diff(where) > window // 3 + 1) + 1):
+        if len(stretch):
+            inside[stretch[0] + window // 2 : max(0, stretch[-1] - window // 2 + 1)] = True
+    return inside & (_missing(seen, window) < window - HIGHER)
 
 
-def _stretches(seen: np.ndarray, window: int) -> list[tuple[int, int]]:
-    """First and last frame of what lies between gaps longer than a third of the window."""
-    where = np.flatnonzero(seen)
-    parts = np.split(where, np.flatnonzero(np.diff(where) > window // 3 + 1) + 1)
-    return [(int(part[0]), int(part[-1])) for part in parts if len(part)]
+def _missing(seen: np.ndarray, window: int) -> np.ndarray:
+    """How many frames of the window around each one are missing, shape [frames]."""
+    return _over(1.0 - seen, np.ones((1, window)))[0].round()
 
 
 def fit(samples: np.ndarray, window: int) -> Fit:
@@ -189,9 +198,8 @@ def fit(samples: np.ndarray, window: int) -> Fit:
     estimate = np.full((2, 3, frames, bodies, dim), np.nan)
     variance = np.full((2, 3, frames, bodies), np.nan)
     for body in range(bodies):
-        missing = _over(1.0 - seen[:, body], np.ones((1, window)))[0].round()
-        enough = missing < window - HIGHER
-        here = np.flatnonzero(support(seen[:, body], window) & enough)
+        missing = _missing(seen[:, body], window)
+        here = np.flatnonzero(support(seen[:, body], window))
         if not len(here):
             continue
         right = np.empty((HIGHER + 1, 3 + dim, len(here)))
@@ -461,20 +469,20 @@ def _rms(tables: Sequence[np.ndarray | None]) -> float:
     return float(np.sqrt(np.mean(flat**2))) if len(flat) else 0.0
 
 
-def _check_length(tracks: Tracks, window: int) -> None:
-    """Refuse data in which no track is long enough."""
+def _check_length(tracks: Tracks, windows: Sequence[int]) -> None:
+    """Refuse data in which no track is long enough for any of some windows."""
     frames, where = 0, "any track"
     for number, one in enumerate(tracks.recordings, 1):
         for body, seen in zip(one.bodies, _seen(one).T, strict=True):
-            if support(seen, window).any():
+            if any(support(seen, size).any() for size in windows if size <= len(seen)):
                 return
-            longest = max((end - first + 1 for first, end in _stretches(seen, window)), default=0)
-            if longest > frames:
-                frames, where = longest, f"{tracks.names[body]} in recording {number}"
-    wider = "" if window == SMALLEST else f", or a window from {SMALLEST} on"
+            runs = np.diff(np.flatnonzero(np.concatenate([[True], ~seen, [True]]))) - 1
+            if runs.max() > frames:
+                frames, where = int(runs.max()), f"{tracks.names[body]} in recording {number}"
     raise InputError(
-        f"tracks: derivatives need {window} frames in a row, and the longest stretch is "
-        f"{frames}, of {where}; give more frames{wider}"
+        f"tracks: derivatives need {windows[0]} frames in a row, and the longest stretch is "
+        f"{frames}, of {where}; give more frames"
+        + ("" if windows[0] == SMALLEST else f", or a window from {SMALLEST} on")
     )
 
 

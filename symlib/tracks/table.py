@@ -12,7 +12,7 @@ import pandas as pd
 from symlib.errors import InputError
 from symlib.tracks.bodies import one_value
 from symlib.tracks.clock import ticks
-from symlib.tracks.columns import TEXTS, choose_columns
+from symlib.tracks.columns import POSITION_T, TEXTS, choose_columns
 from symlib.tracks.recordings import Recording, Tracks
 from symlib.tracks.sheets import labels, not_too_large, numbers, open_sheet
 
@@ -22,14 +22,13 @@ QUANTITIES = {"position": "", "velocity": "v", "acceleration": "a"}
 def read_table(
     source: "Path | pd.DataFrame",
     columns: dict[str, str],
-    preset: str | None,
+    tool: str | None,
     unit: float | None,
 ) -> Tracks:
     """Tracks from a CSV, a Parquet file or a table in memory.
 
     Args:
-        columns: from `symlib.tracks.columns.checked_columns`.
-        preset: trackpy, trackmate or None.
+        columns, tool: from `symlib.tracks.columns.checked_columns`.
         unit: how long one unit of the time column takes, from `symlib.tracks.clock.step`.
 
     Raises:
@@ -37,7 +36,7 @@ def read_table(
     """
     sheet = open_sheet(source)
     what = sheet.what
-    names, told = choose_columns(what, sheet.columns, columns, preset, unit is not None)
+    names, told = choose_columns(what, sheet.columns, columns, tool, unit is not None)
     rows = sheet.rows(names)
     values = {
         name: numbers(sheet, rows, name, called)
@@ -53,15 +52,15 @@ def read_table(
     axes = _axes(values, told)
     unplaced = np.isnan([values[axis] for axis in axes]).any(axis=0)
     unused = np.zeros(len(rows), dtype=bool)
-    for lost, why in (
-        (track < 0, "name no track"),
-        (recording < 0, "name no recording"),
-        (np.isnan(values["time"]), "have no time"),
-        (unplaced, "have no position"),
+    for lost, lacking in (
+        (track < 0, "a track"),
+        (recording < 0, "a recording"),
+        (np.isnan(values["time"]), "a time"),
+        (unplaced, "a position"),
     ):
         new = int((lost & ~unused).sum())
         if new:
-            told.append(f"{new} of {len(rows)} rows {why}.")
+            told.append(f"Left out: {new} of {len(rows)} rows, without {lacking}.")
         unused |= lost
     if unused.all():
         raise InputError(f"{what}: no row has a time, a track and a position")
@@ -72,7 +71,8 @@ def read_table(
     parts = np.split(np.argsort(recording, kind="stable"), np.cumsum(np.bincount(recording))[:-1])
     parts = [part for part in parts if len(part)]
     distinct = [np.unique(values["time"][part], return_inverse=True) for part in parts]
-    clocks = ticks(what, [times for times, _ in distinct], unit)
+    hint = "say by fps= or dt= how long one FRAME takes" if names["time"] == POSITION_T else None
+    clocks = ticks(what, [times for times, _ in distinct], unit, hint)
     seen = [np.unique(track[part], return_inverse=True) for part in parts]
 
     # Before any is made, for together they may not fit.
@@ -109,8 +109,7 @@ def read_table(
                     table[frame, place, axis] = values[kind + name][part]
                 tables[quantity] = table
         made.append(Recording(dt=clock.dt, start=clock.start, bodies=who, **tables))
-    made, lacking = _without_unknown(made)
-    told += lacking
+    made = _without_unknown(made, told)
 
     mass, charge = (
         one_value(what, name, values[name], track, tracks)
@@ -130,14 +129,13 @@ def _axes(values: dict[str, np.ndarray], told: list[str]) -> list[str]:
     still = all(not np.nan_to_num(column).any() for column in of_z)
     heights = values["z"][np.isfinite(values["z"])]
     if still and (not len(heights) or heights.min() == heights.max()):
-        told.append("z is the same everywhere, so space has two dimensions.")
+        told.append("Left out: the column z, which is the same everywhere.")
         return ["x", "y"]
     return ["x", "y", "z"]
 
 
-def _without_unknown(recordings: list[Recording]) -> tuple[list[Recording], list[str]]:
+def _without_unknown(recordings: list[Recording], told: list[str]) -> list[Recording]:
     """Velocities and accelerations that nobody filled in are not known; what else lacks is told."""
-    told = []
     places = sum(int(np.isfinite(one.position[..., 0]).sum()) for one in recordings)
     for name in ("velocity", "acceleration"):
         tables = [getattr(one, name) for one in recordings]
@@ -145,16 +143,16 @@ def _without_unknown(recordings: list[Recording]) -> tuple[list[Recording], list
             continue
         found = sum(int(np.isfinite(table).all(axis=2).sum()) for table in tables)
         if 0 < found < places:
-            told.append(f"In {places - found} of {places} rows the {name} is missing.")
+            told.append(f"Left out: {places - found} of {places} rows, without the {name}.")
         elif not found:
-            told.append(f"The columns of the {name} are empty.")
+            told.append(f"Left out: the columns of the {name}, which are empty.")
             recordings = [
                 replace(one, velocity=None)
                 if name == "velocity"
                 else replace(one, acceleration=None)
                 for one in recordings
             ]
-    return recordings, told
+    return recordings
 
 
 def _kinds(what: str, column: pd.Series, track: np.ndarray, names: list[str]) -> tuple[str, ...]:

@@ -40,7 +40,8 @@ def train_forces(
 class _Loop(Loop):
     def __init__(self, run: Run, table: dict[str, np.ndarray], place):
         a = table["acceleration"]
-        trivial = float(np.abs(a - np.median(a, axis=0)).sum(axis=1).mean())
+        miss = np.abs(a - np.median(a, axis=0)).sum(axis=1)
+        trivial = float((miss * table["weight"]).mean())
         super().__init__(run, place, trivial)
         self.table = {
             name: torch.from_numpy(table[name].astype(np.float32))
@@ -90,6 +91,9 @@ class _Loop(Loop):
         both = np.stack([self.sender[edges] + moved, self.receiver[edges] + moved])
         number = np.repeat(np.arange(len(chosen)), counts)
         return torch.from_numpy(rows), torch.from_numpy(both), torch.from_numpy(number)
+
+    def remarks(self) -> dict:
+        return {"trivial": round(self.trivial_loss, 4)}
 
     def before_update(self) -> None:
         if self.run.recipe.silence_below > 0 and self.run.network.rule.stochastic:

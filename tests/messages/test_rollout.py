@@ -6,11 +6,14 @@ import jax
 import numpy as np
 import pytest
 import sympy as sp
+import torch
 from snapshots import random_snapshots
 
 from symlib.errors import InputError
 from symlib.laws.potentials import LAWS, accelerations
 from symlib.messages.motion import network_dynamics, position_error, rollout, symbolic_dynamics
+from symlib.messages.recording import regress_messages
+from symlib.networks.fresh import fresh_network
 from symlib.networks.graph_network import particle_network
 from symlib.simulation.nbody import simulate
 from symlib.symbolic import parse_equation
@@ -91,3 +94,15 @@ def test_a_network_rolls_out_on_any_number_of_bodies():
 def test_as_many_equations_as_dimensions_are_needed():
     with pytest.raises(InputError, match="2 equations"):
         symbolic_dynamics(SPRING[:1], *random_snapshots(count=5))
+
+
+def test_silent_messages_are_constants_and_their_dynamics_stand_still():
+    network = fresh_network("bottleneck", 2)
+    seen = random_snapshots(count=6)[0].astype(np.float32)
+    with torch.no_grad():
+        network.edge_model[-1].weight.zero_()
+        network.edge_model[-1].bias.copy_(torch.tensor([0.5, 0.0]))
+    equations = regress_messages(network, seen, engine="operon", progress=False)
+    assert sorted(equation.predict(np.ones((1, 7)))[0] for equation in equations) == [0.0, 0.5]
+    dynamics = symbolic_dynamics(equations, seen, np.ones((len(seen), 4, 2)))
+    assert np.array_equal(dynamics(seen), np.zeros((len(seen), 4, 2)))

@@ -165,6 +165,11 @@ def test_tracks_too_short_are_named():
         smooth(tracks(position[:5]))
     with pytest.raises(InputError, match="odd number from 7"):
         smooth(tracks(position), window=10)
+    holed = position.copy()
+    holed[[3, 5, 9, 15, 21, 27, 33]] = np.nan
+    assert smooth(tracks(holed)).count > 10
+    with pytest.raises(InputError, match=r"need 21 frames in a row.* is 5, of body 1.*from 7 on"):
+        smooth(tracks(np.where(np.isfinite(holed[:16]), holed[:16], np.nan)), window=21)
     position[6:, 2] = np.nan
     made = smooth(tracks(position))
     assert any("body 3" in told for told in made.left_out)

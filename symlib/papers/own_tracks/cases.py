@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from scipy.integrate import solve_ivp
@@ -25,23 +26,27 @@ class Case:
         name: how records call it.
         radial: acceleration of the receiver along the line to the sender, of the distance and of
             a mapping of m1, m2, q1, q2 (shape like the distance); positive attracts.
-        law: the same as text over r, m1, m2, q1, q2, for the page and for the verdict.
+        law: the same as text over r, m1, m2, q1, q2, for the page.
+        potential: of the same law, as `PairPotential` takes it, for the verdict.
         body: one-body acceleration, of positions and velocities, or None; body_law: as text.
-        bodies, recordings, frames, dt: how much is seen.
+        dim: of space; bodies, recordings, frames, dt: how much is seen.
         gives: which columns are written beside time, track, x, y: "v", "a", "mass", "charge".
         noise: of positions, as a share of their spread.
         missing: share of the samples that is lost.
         masses, charges: whether they differ between bodies; same_bodies: in all recordings.
         scale: units of length, time and mass that the table is written in.
         box: side of the square where bodies start; reach: forces end here (for neighbours).
+        hidden: what the table does not tell: "scalars" where masses are unknown.
         options: of the road, as `symlib.discover` takes them.
     """
 
     name: str
     radial: Radial
     law: str
+    potential: Callable
     body: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     body_law: str = ""
+    dim: int = 2
     bodies: int = 6
     recordings: int = 10
     frames: int = 400
@@ -56,6 +61,7 @@ class Case:
     box: float = 2.0
     speed: float = 0.5
     reach: float | None = None
+    hidden: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -64,8 +70,16 @@ def softened(r, s):
     return s["m2"] * r / (r**2 + 0.1) ** 1.5
 
 
+def plummer(r, a, b):
+    """Its potential."""
+    return -a.mass * b.mass / jnp.sqrt(r**2 + 0.1)
+
+
+SOFTENED = (softened, "m2*r/(r**2 + 0.1)**1.5", plummer)
+
+
 def simulate(case: Case, seed: int) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """Positions and velocities [frames, bodies, 2], and [mass, charge] of each recording."""
+    """Positions and velocities [frames, bodies, dim], and [mass, charge] of each recording."""
     rng = np.random.default_rng([seed, 77])
     n, seen, moved, known = case.bodies, [], [], []
     for _ in range(case.recordings):
@@ -75,22 +89,22 @@ def simulate(case: Case, seed: int) -> tuple[list[np.ndarray], list[np.ndarray],
             known.append(np.stack([mass, charge if case.charges else np.ones(n)]))
         else:
             known.append(known[0])
-        start = rng.uniform(-case.box, case.box, (n, 2))
-        speed = case.speed * rng.normal(size=(n, 2))
+        start = rng.uniform(-case.box, case.box, (n, case.dim))
+        speed = case.speed * rng.normal(size=(n, case.dim))
         times = case.dt * np.arange(case.frames)
         y0 = np.concatenate([start, speed]).ravel()
         out = solve_ivp(
             lambda _, y, k=known[-1]: _slope(case, y, k), (0, times[-1]), y0, "DOP853", times,
             rtol=1e-9, atol=1e-10,
         )  # fmt: skip
-        states = out.y.T.reshape(len(times), 2, n, 2)
+        states = out.y.T.reshape(len(times), 2, n, case.dim)
         seen.append(states[:, 0])
         moved.append(states[:, 1])
     return seen, moved, known
 
 
 def accelerations(case: Case, x: np.ndarray, v: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """True accelerations, shape [bodies, 2]."""
+    """True accelerations, shape [bodies, dim]."""
     n = len(x)
     if case.reach is None:
         i, j = np.nonzero(~np.eye(n, dtype=bool))
@@ -107,7 +121,7 @@ def accelerations(case: Case, x: np.ndarray, v: np.ndarray, known: np.ndarray) -
 
 
 def _slope(case: Case, y: np.ndarray, known: np.ndarray) -> np.ndarray:
-    x, v = y.reshape(2, -1, 2)
+    x, v = y.reshape(2, -1, case.dim)
     return np.concatenate([v, accelerations(case, x, v, known)]).ravel()
 
 
@@ -134,7 +148,7 @@ def table(case: Case, seed: int) -> pd.DataFrame:
         if "a" in case.gives:
             wanted["a"] = (a, length / time**2)
         for letter, (values, unit) in wanted.items():
-            for axis, name in enumerate("xy"):
+            for axis, name in enumerate("xyz"[: case.dim]):
                 columns[name if letter == "x" else letter + name] = (
                     unit * values[..., axis]
                 ).ravel()
@@ -152,25 +166,39 @@ def table(case: Case, seed: int) -> pd.DataFrame:
 CASES = {
     one.name: one
     for one in (
-        Case("softened", softened, "m2*r/(r**2 + 0.1)**1.5"),
-        Case("softened-units", softened, "m2*r/(r**2 + 0.1)**1.5", scale=(1e3, 1e-2, 1e-6)),
-        Case("noise-0.1%", softened, "m2*r/(r**2 + 0.1)**1.5", gives=("mass",), noise=1e-3),
-        Case("noise-1%", softened, "m2*r/(r**2 + 0.1)**1.5", gives=("mass",), noise=1e-2),
+        Case("softened", *SOFTENED),
+        Case("other units", *SOFTENED, scale=(1e3, 1e-2, 1e-6)),
+        Case("noise 0.1%", *SOFTENED, gives=("mass",), noise=1e-3),
+        Case("noise 1%", *SOFTENED, gives=("mass",), noise=1e-2),
+        Case("noise 5%", *SOFTENED, gives=("mass",), noise=5e-2),
+        Case("positions only", *SOFTENED, gives=("mass",)),
+        Case("unknown masses", *SOFTENED, gives=("v", "a"), same_bodies=True, hidden=("scalars",)),
         Case(
-            "unknown masses", softened, "m2*r/(r**2 + 0.1)**1.5", gives=("v", "a"),
-            same_bodies=True,
-        ),
-        Case(
-            "repulsive core",
+            "attraction with a core",
             lambda r, s: 2 * (r + 0.3) ** -3.0 - 4 * (r + 0.3) ** -5.0,
             "2*(r + 0.3)**-3 - 4*(r + 0.3)**-5",
+            lambda r, a, b: (r + 0.3) ** -4.0 - (r + 0.3) ** -2.0,
             masses=False,
         ),
-        Case("gaussian", lambda r, s: 6 * r * np.exp(-(r**2)), "6*r*exp(-r**2)", masses=False),
+        Case(
+            "gaussian",
+            lambda r, s: 6 * r * np.exp(-(r**2)),
+            "6*r*exp(-r**2)",
+            lambda r, a, b: -3 * jnp.exp(-(r**2)),
+            masses=False,
+        ),
+        Case(
+            "screened, in space",
+            lambda r, s: s["m2"] * np.exp(-r / 2) * (1 / (2 * r) + 1 / r**2),
+            "m2*exp(-r/2)*(1/(2*r) + 1/r**2)",
+            lambda r, a, b: -a.mass * b.mass * jnp.exp(-r / 2) / r,
+            dim=3,
+        ),
         Case(
             "quartic spring",
             lambda r, s: 2 * r - 2 + 0.4 * r**3,
             "2*r - 2 + 0.4*r**3",
+            lambda r, a, b: (r - 1) ** 2 + 0.1 * r**4,
             masses=False,
             bodies=4,
         ),
@@ -178,22 +206,41 @@ CASES = {
             "charge and mass",
             lambda r, s: (s["m2"] - s["q1"] * s["q2"] / s["m1"]) / (r + 0.2) ** 2,
             "(m2 - q1*q2/m1)/(r + 0.2)**2",
+            lambda r, a, b: (a.charge * b.charge - a.mass * b.mass) / (r + 0.2),
             charges=True,
             gives=("v", "a", "mass", "charge"),
         ),
         Case(
-            "trap and drag", softened, "m2*r/(r**2 + 0.1)**1.5",
-            body=lambda x, v: -0.5 * x - 0.1 * v, body_law="-0.5*x - 0.1*v",
+            "trap and drag",
+            *SOFTENED,
+            body=lambda x, v: -0.5 * x - 0.1 * v,
+            body_law="-0.5*x - 0.1*v",
             options={"one_body": True},
         ),
         Case(
-            "one video", lambda r, s: s["m2"] * r / (r**2 + 0.1), "m2*r/(r**2 + 0.1)",
-            gives=("mass",), noise=1e-3, recordings=1, frames=20_000, bodies=8, missing=0.05,
+            "one video",
+            lambda r, s: s["m2"] * r / (r**2 + 0.1),
+            "m2*r/(r**2 + 0.1)",
+            lambda r, a, b: 0.5 * a.mass * b.mass * jnp.log(r**2 + 0.1),
+            gives=("mass",),
+            noise=1e-3,
+            recordings=1,
+            frames=20_000,
+            bodies=8,
+            missing=0.05,
         ),
         Case(
-            "crowd", lambda r, s: 4.0 * np.exp(-3.0 * r) * -1.0, "-4*exp(-3*r)", masses=False,
-            bodies=200, recordings=1, frames=150, box=8.0, reach=3.0,
+            "crowd",
+            lambda r, s: -4.0 * np.exp(-3.0 * r),
+            "-4*exp(-3*r)",
+            lambda r, a, b: 4 / 3 * jnp.exp(-3 * r),
+            masses=False,
+            bodies=200,
+            recordings=1,
+            frames=150,
+            box=8.0,
+            reach=3.0,
             options={"neighbours": 2.0},
         ),
     )
-}  # fmt: skip
+}
