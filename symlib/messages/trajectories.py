@@ -271,7 +271,8 @@ def segments_of(
         InputError: no stretch is long enough.
     """
     length = max(int(smooth.noise.get("window", SHORTEST)), SHORTEST) // 2 * 2 + 1
-    half, places = length // 2, []
+    half = length // 2
+    places: list[tuple[int, int]] = []
     for number, one in enumerate(smooth.recordings):
         for first, end in one.windows():
             # No frame twice, or errors of constants would seem too small.
@@ -282,24 +283,25 @@ def segments_of(
         raise InputError(f"tracks: no stretch of {length} frames to integrate along")
     if len(places) > most:
         places = [places[k] for k in np.linspace(0, len(places) - 1, most).astype(int)]
-    rows, offset = [], [0]
-    for segment, (number, middle) in enumerate(places):
-        one, was = smooth.recordings[number], raw.recordings[number]
+    parts: list[tuple[np.ndarray, ...]] = []
+    offset = [0]
+    for number, (recording, middle) in enumerate(places):
+        one, was = smooth.recordings[recording], raw.recordings[recording]
         assert one.velocity is not None
         here = np.flatnonzero(one.seen()[middle])
         observed = was.position[middle - half : middle + half + 1, here]
-        rows.append(
+        parts.append(
             (
                 one.position[middle, here],
                 one.velocity[middle, here],
                 one.bodies[here],
                 observed,
                 np.full((len(here), 1), one.dt),
-                np.full(len(here), segment),
+                np.full(len(here), number),
             )
         )
         offset.append(offset[-1] + len(here))
-    x, v, body, observed, dt, segment = zip(*rows, strict=True)
+    x, v, body, observed, dt, segment = zip(*parts, strict=True)
     position = np.concatenate(x)
     zeros = np.zeros(len(position))
     frames = Frames(
@@ -479,5 +481,10 @@ def by_trajectory(
         dynamics = Dynamics(found.law, segments, numbers)
         parts.append(segments.by_segment(segments.residuals(dynamics.at(dynamics.start))))
     inside, outside = parts
-    means = {"trajectory": float(outside.mean()), "fitted_trajectory": float(inside.mean())}
-    return replace(found, blocks=outside, fitted_blocks=inside, **means)
+    return replace(
+        found,
+        blocks=outside,
+        fitted_blocks=inside,
+        trajectory=float(outside.mean()),
+        fitted_trajectory=float(inside.mean()),
+    )
