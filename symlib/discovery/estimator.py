@@ -14,6 +14,7 @@ scikit-learn's, and what is fitted and predicted from are tracks.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ class ForceLaw(RegressorMixin, BaseEstimator):
             engine=self.engine,
             one_body=self.one_body,
             neighbours=self.neighbours,
-            choose=self.select,
+            select=self.select,
             loss=self.loss,
             seeds=self.seeds,
             window=self.window,
@@ -264,7 +265,7 @@ class ForceLaw(RegressorMixin, BaseEstimator):
             )
         if not np.isfinite([position, velocity]).all():
             raise InputError("positions, velocities: all must be finite")
-        if not (np.isscalar(dt) and np.isreal(dt) and 0 < dt < np.inf):
+        if not (isinstance(dt, Real) and 0 < dt < np.inf):
             raise InputError(f"dt: a positive time is needed, got {dt!r}")
         steps = at_least("steps", steps, 1)
         numbers = self._numbers(position.shape[:-1], masses, charges, kinds)
@@ -278,7 +279,7 @@ class ForceLaw(RegressorMixin, BaseEstimator):
             a = self._accelerations(x[None], v[None] if moving else None, numbers)[0]
             return np.concatenate([v / scales.velocity, a / scales.acceleration]).ravel()
 
-        times = dt / scales.time * np.arange(steps)
+        times = float(dt) / scales.time * np.arange(steps)
         start = np.stack([position, velocity]) / sizes
         out = np.full((steps, *shape), np.nan)
         out[0] = start

@@ -19,7 +19,6 @@ import sympy as sp
 from symlib import symbolic
 from symlib.choices import (
     LOSSES,
-    PRUNED,
     SELECTIONS,
     TRACKS_MODELS,
     at_least,
@@ -298,7 +297,8 @@ def _prepare(given: Tracks, neighbours, window, loss, say) -> _Data:
             if loss == "trajectory":
                 raise
             say("%s: equations are held against accelerations", error)
-    return _Data(given, scales, *scenes, segments)
+    first, second, whole, held_out = scenes
+    return _Data(given, scales, first, second, whole, held_out, segments)
 
 
 def _with_numbers(data: _Data, curves: Curves, one_body: bool, say):
@@ -380,7 +380,6 @@ def _train(data, numbers, model, sizes, seed, one_body, cache, progress) -> Run:
 def _recipe(sizes: Preset, model: str, batch: int) -> Recipe:
     """The preset's training of a model, for a network whose priors are built in."""
     recipe = sizes.recipe_for(model)
-    turning = {} if model == PRUNED or recipe.turn_every else {"turn_every": 0}
     return replace(
         recipe,
         steps=max(1, recipe.steps // SHARE),
@@ -390,7 +389,6 @@ def _recipe(sizes: Preset, model: str, batch: int) -> Recipe:
         blind_until=0.0,
         augmentation=0.0,
         compiled=False,
-        **turning,
     )
 
 
@@ -432,8 +430,9 @@ def _from_curves(data: _Data, curves: Curves) -> list[sp.Expr]:
     found = []
     # First the same shape for all factors, which is how most laws are built; then the best mixed.
     for form in forms[0]:
-        same = [next((f for f in other if f.members == form.members), None) for other in forms[1:]]
-        if all(same):
+        alike = ([f for f in other if f.members == form.members] for other in forms[1:])
+        same = [one[0] for one in alike if one]
+        if len(same) == len(forms) - 1:
             shapes = zip(form.members, form.parts, strict=True)
             found.append(
                 sp.Add(
@@ -626,8 +625,9 @@ def _windows(tracks: Tracks, test: Frames) -> dict:
 
 def _equations(user: ForceEquation, law: ForceEquation, data: _Data) -> list[dict]:
     """Each part with its constants, their errors and their units."""
+    spread: list[np.ndarray | None]
     if data.segments is None:
-        spread = Refit(data.train, scales=data.scales).errors(user)
+        spread = [*Refit(data.train, scales=data.scales).errors(user)]
     else:
         spread = _trajectory_errors(user, law, data)
     units = {k: v for k, v in data.tracks.units.items() if v != "arbitrary"}
@@ -753,9 +753,8 @@ def summary(record: dict) -> str:
     for k in _shown(record):
         one = record["front"][k]
         star = "*" if k == record["best"] else " "
-        text.append(
-            f"            {star} {one['complexity']:>3}  {one['held_out']:.3g}  {one['equation']}"
-        )
+        value = one["held_out" if by == "acceleration" else "trajectory"]
+        text.append(f"            {star} {one['complexity']:>3}  {value:.4g}  {one['equation']}")
     if record["best_paper"] != record["best"]:
         other = record["front"][record["best_paper"]]
         text.append(f"              the paper's rule takes complexity {other['complexity']}")

@@ -23,8 +23,9 @@ from symlib.tracks.recordings import Frames, Tracks
 from symlib.tracks.scales import Scales
 from symlib.tracks.shooting import runge_kutta
 
-STRAIGHT, NEWTON = 2, 2  # rounds in which beginnings are fitted
+STRAIGHT, NEWTON = 2, 6  # rounds, at most, in which beginnings are fitted
 STEPS = 12  # of constants, at most
+ARRIVED = 0.003  # of the loss: a round that saves less was the last
 COUPLED = 12  # bodies; of more in a segment, beginnings are fitted by straight lines alone
 SUBSTEPS = 2
 SHORTEST = 21  # frames of a segment: where nothing is noisy, longer ones tell more
@@ -88,20 +89,21 @@ class Segments:
         miss = np.where(np.isfinite(self.observed), (path - self.observed) / self.sigma, 0.0)
         return Shot(path, pace, np.clip(np.nan_to_num(miss, nan=FAR), -FAR, FAR))
 
-    def begun(self, run, rounds: int = NEWTON) -> "Shot":
+    def begun(self, run) -> "Shot":
         """Integrate all segments from the beginnings that follow what was seen best.
 
         Args:
             run: accelerations of positions and velocities, both [rows, dim].
-            rounds: of Newton's method.
         """
         shot = self.shot(run, self.position, self.velocity)
         lines = self.slopes()
-        for _ in range(STRAIGHT if self.coupled else STRAIGHT + NEWTON):
+        for _ in range(STRAIGHT):
             shot = self.closer(run, shot, self.moves(lines, shot))
-        if self.coupled:
-            for _ in range(rounds):
-                shot = self.closer(run, shot, self.moves(self.slopes(run, shot), shot))
+        for _ in range(NEWTON):
+            slopes = self.slopes(run, shot) if self.coupled else lines
+            before, shot = shot, self.closer(run, shot, self.moves(slopes, shot))
+            if self.costs(shot).sum() > (1 - ARRIVED) * self.costs(before).sum():
+                break
         return shot
 
     def closer(self, run, shot: "Shot", moves: tuple[np.ndarray, np.ndarray]) -> "Shot":
@@ -250,8 +252,7 @@ class Shot:
 
     def mixed(self, other: "Shot", chosen: np.ndarray) -> "Shot":
         """The other one's rows where chosen."""
-        mine, others = (self.path, self.pace, self.miss), (other.path, other.pace, other.miss)
-        both = zip(mine, others, strict=True)
+        both = zip(vars(self).values(), vars(other).values(), strict=True)
         return Shot(*(np.where(chosen, new, old) for old, new in both))
 
 
@@ -270,7 +271,8 @@ def segments_of(
         InputError: no stretch is long enough.
     """
     length = max(int(smooth.noise.get("window", SHORTEST)), SHORTEST) // 2 * 2 + 1
-    half, places = length // 2, []
+    half = length // 2
+    places: list[tuple[int, int]] = []
     for number, one in enumerate(smooth.recordings):
         for first, end in one.windows():
             # No frame twice, or errors of constants would seem too small.
@@ -281,24 +283,25 @@ def segments_of(
         raise InputError(f"tracks: no stretch of {length} frames to integrate along")
     if len(places) > most:
         places = [places[k] for k in np.linspace(0, len(places) - 1, most).astype(int)]
-    rows, offset = [], [0]
-    for segment, (number, middle) in enumerate(places):
-        one, was = smooth.recordings[number], raw.recordings[number]
+    parts: list[tuple[np.ndarray, ...]] = []
+    offset = [0]
+    for number, (recording, middle) in enumerate(places):
+        one, was = smooth.recordings[recording], raw.recordings[recording]
         assert one.velocity is not None
         here = np.flatnonzero(one.seen()[middle])
         observed = was.position[middle - half : middle + half + 1, here]
-        rows.append(
+        parts.append(
             (
                 one.position[middle, here],
                 one.velocity[middle, here],
                 one.bodies[here],
                 observed,
                 np.full((len(here), 1), one.dt),
-                np.full(len(here), segment),
+                np.full(len(here), number),
             )
         )
         offset.append(offset[-1] + len(here))
-    x, v, body, observed, dt, segment = zip(*rows, strict=True)
+    x, v, body, observed, dt, segment = zip(*parts, strict=True)
     position = np.concatenate(x)
     zeros = np.zeros(len(position))
     frames = Frames(
@@ -478,5 +481,10 @@ def by_trajectory(
         dynamics = Dynamics(found.law, segments, numbers)
         parts.append(segments.by_segment(segments.residuals(dynamics.at(dynamics.start))))
     inside, outside = parts
-    means = {"trajectory": float(outside.mean()), "fitted_trajectory": float(inside.mean())}
-    return replace(found, blocks=outside, fitted_blocks=inside, **means)
+    return replace(
+        found,
+        blocks=outside,
+        fitted_blocks=inside,
+        trajectory=float(outside.mean()),
+        fitted_trajectory=float(inside.mean()),
+    )

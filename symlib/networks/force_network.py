@@ -33,6 +33,8 @@ class ForceNetwork(nn.Module):
         hidden: width of the layers.
     """
 
+    numbers: Tensor
+
     def __init__(
         self,
         dim: int,

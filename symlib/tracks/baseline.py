@@ -176,7 +176,7 @@ def fit_curves(scene: Scene, checked: Scene, body: bool = False) -> Curves:
     system, test = _System.of(scene, usable, body), _System.of(checked, usable, body, scene)
     best, error = None, np.inf
     for count in (1, 2, 3):
-        found = []
+        found: list[tuple[float, int, tuple[str, ...]]] = []
         for chosen in itertools.combinations(usable, count):
             if best is None or count < 3 or set(best) < set(chosen):
                 found.append((test.misfit(chosen, system.quick(chosen)), len(found), chosen))

@@ -46,8 +46,7 @@ def edges_of(frames: Frames, radius: float | None = None, needed: bool = True) -
     if radius is not None and not radius > 0:
         raise InputError(f"neighbours: a positive distance is needed, got {radius!r}")
     counts = np.diff(frames.offset)
-    complete = radius is None
-    edges = _complete(frames.offset, counts) if complete else _within(frames, counts, radius)
+    edges = _complete(frames.offset, counts) if not radius else _within(frames, counts, radius)
     if needed and len(edges) == 0:
         raise InputError(f"neighbours: no two bodies are ever within {radius}; a larger radius?")
     return edges

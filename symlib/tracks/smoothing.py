@@ -8,8 +8,10 @@ one sample. By how much a fit of degree 6 over the same window moves the acceler
 the first one cannot follow: its bias.
 
 The window is the one of the least mean error of the accelerations, where an error is variance and
-bias together. Leave-one-out errors of the positions, the usual choice, are nearly the same for
-every window once noise rules, and then choose one too small (`tests/tracks/compare_smoothers.py`).
+bias together. Leave-one-out errors of the positions, the usual choice, are a little better where
+there are thousands of samples; where noise rules, or samples are few, they are nearly the same for
+all windows, and then choose one far too small (`tests/tracks/compare_smoothers.py`, whose record
+is book/results/smoothing.json).
 """
 
 from collections.abc import Sequence

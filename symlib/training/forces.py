@@ -1,5 +1,7 @@
 """Training a `ForceNetwork` on frames in which bodies may come and go."""
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -29,10 +31,12 @@ def train_forces(
         NonFiniteLoss: the loss became NaN or infinite; the last good checkpoint stays.
     """
     place = torch.device("cpu")
+    # `Run` speaks of networks of complete snapshots; this one is walked alike.
+    untyped: Any = network
     kept = {name: table[name] for name in ("position", "acceleration", "weight")}
     data = [list(table["position"].shape), *(float(np.abs(one).sum()) for one in kept.values())]
     return walk(
-        lambda run: _Loop(run, table, place), Run(network, recipe, seed), data, label="train",
+        lambda run: _Loop(run, table, place), Run(untyped, recipe, seed), data, label="train",
         **options,
     )  # fmt: skip
 
@@ -43,6 +47,7 @@ class _Loop(Loop):
         miss = np.abs(a - np.median(a, axis=0)).sum(axis=1)
         trivial = float((miss * table["weight"]).mean())
         super().__init__(run, place, trivial)
+        self.network: Any = run.network
         self.table = {
             name: torch.from_numpy(table[name].astype(np.float32))
             for name in ("position", "velocity", "acceleration", "weight")
@@ -60,7 +65,7 @@ class _Loop(Loop):
 
     def objective(self, position, velocity, body, edges, target, noise, weight, alpha):
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-            fit, prediction, messages = self.run.network.losses(
+            fit, prediction, messages = self.network.losses(
                 position, velocity, body, edges, target, noise, weight
             )
         total = fit + alpha * messages + WEIGHT_PENALTY * weight_penalty(self.run.network)
@@ -101,7 +106,7 @@ class _Loop(Loop):
 
     def turn(self, adam) -> None:
         rows, edges, _ = self._side_by_side(np.arange(min(256, len(self.counts))))
-        network = self.run.network
+        network = self.network
 
         def heard():
             numbers = network.of_bodies(self.body[rows])

@@ -36,8 +36,8 @@ class Term:
 
     def values(self, r: np.ndarray, c: float) -> np.ndarray:
         """At k = 1."""
-        shape = {
-            "power": lambda: 1.0,
+        shape: np.ndarray = {
+            "power": lambda: np.ones(len(r)),
             "shifted": lambda: (r + c) ** self.exponent,
             "softened": lambda: (r**2 + c) ** self.exponent,
             "exp": lambda: np.exp(-c * r),
