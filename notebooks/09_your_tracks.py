@@ -229,8 +229,8 @@ show(*figures.orbits(true, paths, recording.dt))
 #
 # Nothing here is found by a network that knows nothing. What is built in:
 #
-# - **Distances and differences of positions** are what a message is made of. So a law cannot depend
-#   on where the pair is, nor, in the distance, on direction.
+# - **Distances and differences of positions** are what a message is made of, so it cannot depend on
+#   where the pair is. Equations are of the distance alone, and act along the line.
 # - **Messages are accelerations up to a matrix** that is learned with them. Force over mass is what
 #   is summed.
 # - **A list of forms.** Sums of one or two terms $k\, r^a g(r)$, with $g$ among $1$, $(r + c)^p$,
@@ -239,7 +239,7 @@ show(*figures.orbits(true, paths, recording.dt))
 # - **Products of masses and charges** that physics is made of, $m_2$, $1/m_1$, $q_1 q_2 / m_1$ and
 #   a dozen more, are tried as factors; and one or two numbers of each body, where none are known.
 # - **Pairs alone**, no three bodies at once, no memory, no hidden ones.
-# - **One number of space**: the plane or space, flat, and a clock that runs evenly.
+# - **Flat space and an even clock**: no walls, no periodic box, frames at equal intervals.
 #
 # Where your system is of another kind, the losses say so, not the equation: it will still be one.
 #
@@ -251,7 +251,11 @@ show(*figures.orbits(true, paths, recording.dt))
 
 # %% tags=["hide-input"]
 cases, problems = pages.read_cases()
-Markdown("\n\n".join([pages.cases_table(cases), *(f"*Left out: {one}.*" for one in problems)]))
+Markdown(
+    "\n\n".join(
+        [pages.cases_table(cases), *(f"*Left out: {one}.*" for one in problems)]
+    )
+)
 
 # %% [markdown]
 # † *measured with an earlier version of a stage*
@@ -309,7 +313,7 @@ Markdown(pages.front_table(fish, pages.shown_rows(fish)) if fish else "")
 #
 # | array | shape | what it holds |
 # |---|---|---|
-# | `positions` | `[frames, bodies, dim]` or `[recordings, frames, bodies, dim]` | NaN where a body was not seen |
+# | `positions` | `[frames, bodies, dim]`, or recordings before that | NaN: not seen |
 # | `t` or `dt` | `[frames]`, or one number | times, or the time between two frames |
 # | `velocities`, `accelerations` | as positions | where they were measured |
 # | `masses`, `charges` | `[bodies]` | where they are known |
@@ -403,12 +407,18 @@ def off(name):
 
 names = found.tracks.names
 scalars = found.record["scalars"]
-mine = np.array([scalars[name]["mass"] for name in names]) if scalars else np.ones(len(names))
+mine = (
+    np.array([scalars[name]["mass"] for name in names])
+    if scalars
+    else np.ones(len(names))
+)
 metrics = {
     "preset": preset,
     "tracks used": len(names),
     "compared by": found.record["compared_by"],
-    "recovered": against_truth(replace(VIDEO, body=None), seed, found)["recovered"],
+    "recovered": against_truth(replace(VIDEO, body=None), seed, found)[
+        "recovered"
+    ],
     "error of the equation's force": off("equation"),
     "error of the network's force": off("network"),
     "error of the curves' force": off("baseline"),

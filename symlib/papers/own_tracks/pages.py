@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from symlib.book.markdown import EMPTY, code, digits, table
+from symlib.choices import RANK
 from symlib.papers.own_tracks.cases import CASES
 from symlib.papers.own_tracks.study import TracksCase
 from symlib.records.reading import RESULTS, read_records
@@ -35,9 +36,7 @@ def read_cases(
     Args:
         folder: with own_tracks/ in it; book/results when None.
     """
-    found, problems = read_records(
-        folder or RESULTS, f"own_tracks/{preset}/*.json", "tracks_case"
-    )
+    found, problems = read_records(folder or RESULTS, f"own_tracks/{preset}/*.json", "tracks_case")
     cases: dict[str, list[dict]] = {name: [] for name in CASES}
     for record in found.values():
         if record["case"] in cases:
@@ -107,9 +106,7 @@ def noise_table(cases: dict[str, list[dict]]) -> str:
         if not good:
             rows.append([f"{100 * noise:g}%", *[MISSING] * 4])
             continue
-        known = [
-            one["noise"]["acceleration"] / one["noise"]["acceleration_spread"] for one in good
-        ]
+        known = [one["noise"]["acceleration"] / one["noise"]["acceleration_spread"] for one in good]
         rows.append(
             [
                 f"{100 * noise:g}%",
@@ -166,3 +163,40 @@ def shown_rows(record: dict) -> list[int]:
     best, last = record["best"], len(record["front"]) - 1
     wanted = [best, record["best_paper"], best - 1, best + 1, record["best_held_out"]]
     return sorted({k for k in wanted if 0 <= k <= last})
+
+
+def read_fish(folder: Path | None = None) -> dict | None:
+    """The record of the fish (`fish.Fish`) by the largest preset; None where there is none."""
+    found, _ = read_records(folder or RESULTS, "own_tracks/fish-*.json", "tracks_fish")
+    good = [one for one in found.values() if "failed" not in one]
+    return max(good, key=lambda one: RANK.index(one["preset"]), default=None)
+
+
+def fish_text(record: dict | None) -> str:
+    """What the road made of the fish, in sentences."""
+    if record is None:
+        return f"*{MISSING}*"
+    noise, wide, loss = record["noise"], record["smoothed"], record["loss"]
+    word = {"learned": "learned", "hardly": "hardly learned", "not": "not learned"}
+    held = record["front"][record["best"]]["trajectory"]
+    along = (
+        ""
+        if held is None
+        else (
+            " Held against the positions as they were recorded, its residual² is "
+            f"{held:.3g} times that of the noise, where a law would come to about one."
+        )
+    )
+    return (
+        f"The window of least error has {wide['window']:.0f} frames, over four seconds, in which a "
+        f"fish turns many times; {wide['frames']} frames are left of 300, too few to hold any out. "
+        f"With {noise['window']:.0f} frames accelerations are known to "
+        f"{noise['acceleration']:.2g} pixels per second squared, where they spread by "
+        f"{noise['acceleration_spread']:.2g}: the warning comes.\n\n"
+        f"Asked for fish nearer than {record['neighbours']:.0f} pixels and for a part of each "
+        f"fish's own, the road says: **{word[record['learned']]}**. On frames held out the network misses "
+        f"by {loss['network']:.4g}, the equation by {loss['equation']:.4g}, the curves by "
+        f"{loss['baseline']:.4g}, and knowing nothing by {loss['trivial']:.4g}. The equation "
+        f"explains {100 * record['explained']:.1f}% of the variance of the accelerations.{along} "
+        f"Of a message {100 * record['off_line']:.0f}% lies off the line between two fish."
+    )

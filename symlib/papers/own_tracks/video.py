@@ -91,6 +91,4 @@ def _truth(case: Case, seed: int) -> Truth:
 
     middle = MIDDLE / PIXELS
     mass = known[0] / factor
-    return Truth(
-        x + middle, second * v, second**2 * a, mass, pull, TRAP * second**2, middle
-    )
+    return Truth(x + middle, second * v, second**2 * a, mass, pull, TRAP * second**2, middle)
