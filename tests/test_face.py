@@ -1,8 +1,10 @@
-"""The README's ten lines, run; and what importing the package costs."""
+"""The README's lines, run; and what importing the package costs."""
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -38,6 +40,21 @@ def test_the_readme_has_the_same_lines():
     for line in symlib.__doc__.splitlines():
         if line.startswith("    "):
             assert line[4:].strip() in readme, line
+
+
+@pytest.mark.slow
+def test_the_readmes_lines_from_a_table_to_an_equation_run(small, tmp_path, monkeypatch, capsys):
+    from symlib.papers.own_tracks.video import VIDEO, watch
+
+    readme = (symlib.files.ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = [one for one in re.findall(r"```python\n(.*?)```", readme, re.S) if "fps" in one]
+    assert len([line for line in code.splitlines() if line]) == 5
+    monkeypatch.chdir(tmp_path)
+    watch("tracks.csv", 0, replace(VIDEO, frames=300, bodies=3))
+    exec(compile(code, "README", "exec"), {})
+    record = json.loads((tmp_path / "law.json").read_text(encoding="utf-8"))
+    assert record["kind"] == "tracks" and record["windows"]["bodies"] == 3
+    assert record["law"] in capsys.readouterr().out
 
 
 @pytest.mark.slow

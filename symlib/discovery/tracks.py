@@ -643,7 +643,7 @@ def _equations(user: ForceEquation, law: ForceEquation, data: _Data) -> list[dic
                 "complexity": complexity(mine),
                 "constants": form_of(own).values.tolist(),
                 "errors": None if errors is None else errors.tolist(),
-                "units": _constant_units(own, units),
+                "units": _constant_units(own, units, user.numbers),
             }
         )
     return found
@@ -662,17 +662,23 @@ def _trajectory_errors(user, law, data: _Data) -> list[np.ndarray | None]:
     return found
 
 
-def _constant_units(expr: sp.Expr, units: Mapping[str, str]) -> list[str] | None:
+def _constant_units(
+    expr: sp.Expr, units: Mapping[str, str], numbers: Mapping[str, np.ndarray]
+) -> list[str] | None:
     """The unit of each constant; None where the file's units are not told or do not fit."""
-    if not {"length", "time"} <= set(units):
+    dimensions = {str(one): _dimension(str(one), numbers) for one in expr.free_symbols}
+    needed = {"length", "time"}
+    needed |= {"mass" for one in dimensions.values() if one == MASS}
+    needed |= {"charge" for one in dimensions.values() if one == CHARGE}
+    if not needed <= set(units):
         return None
-    names = [str(one) for one in expr.free_symbols]
-    found = constant_units(expr, {n: _dimension(n) for n in names}, Dimension(1, -2), units)
+    found = constant_units(expr, dimensions, Dimension(1, -2), units)
     return None if found is None else [unit for _, unit in found]
 
 
-def _dimension(name: str) -> Dimension:
-    if name.startswith(KIND):
+def _dimension(name: str, numbers: Mapping[str, np.ndarray]) -> Dimension:
+    # What was found along is known up to a factor, which the law's constants take up.
+    if name.startswith(KIND) or name[:1] in numbers:
         return NUMBER
     if name[0] in "mq":
         return MASS if name[0] == "m" else CHARGE

@@ -128,11 +128,20 @@ def run(request: dict, arrays: dict[str, np.ndarray]) -> list[str]:
         as text with the in-engine scale and intercept terms written out.
     """
     import pyoperon
-    from pyoperon.sklearn import SymbolicRegressor
+    from pyoperon import sklearn
 
+    def error(y, predicted) -> float:
+        with np.errstate(all="ignore"):
+            return float(((y - predicted) ** 2).mean())
+
+    # Its own, scikit-learn's, raises where one equation of the front has no finite value, and all
+    # others would be lost with it.
+    sklearn.mean_squared_error = error
     X, y = arrays["X"], arrays["y"]
     # One thread makes the run repeatable.
-    regressor = SymbolicRegressor(**request["settings"], n_threads=1, random_state=request["seed"])
+    regressor = sklearn.SymbolicRegressor(
+        **request["settings"], n_threads=1, random_state=request["seed"]
+    )
 
     def text(tree) -> str:
         return regressor.get_model_string(tree, _DECIMALS, request["names"])
@@ -140,7 +149,11 @@ def run(request: dict, arrays: dict[str, np.ndarray]) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         regressor.fit(X, y)
-        found = [text(solution["tree"]) for solution in regressor.pareto_front_]
+        found = [
+            text(solution["tree"])
+            for solution in regressor.pareto_front_
+            if np.isfinite(solution["mean_squared_error"])
+        ]
         best: dict[int, list] = {}
         for individual in sorted(regressor.individuals_, key=lambda one: one.GetFitness(0)):
             best.setdefault(individual.Genotype.Length, []).append(individual.Genotype)
