@@ -18,6 +18,7 @@ from symlib.files import writable, writable_folder
 from symlib.records.record import write_record
 from symlib.symbolic.search.engines import choose_engine
 
+INTERRUPTED = 130  # the exit status of what Ctrl-C ended
 PRESETS = ", ".join(choices.PRESETS)
 app = typer.Typer(
     name="symlib",
@@ -210,7 +211,7 @@ def discover(
     if bodies == cells.BODIES:
         # So that a page can tell whether it is of today's code; taken before it may change.
         facts = cells.cell(law, dim, model, seed, preset, recipe).facts()
-    found = discovery.laws.discover(
+    found = discovery.discover(
         law, dim, model, preset, seed, recipe=recipe, engine=engine, bodies=bodies,
         progress=not quiet, cache=None if fresh else cache or discovery.default_cache(),
     )  # fmt: skip
@@ -550,6 +551,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         # What a command returns is of no interest here; an Exit's code comes back as a number.
         code = command(arguments, prog_name="symlib", standalone_mode=False)
+        if code == INTERRUPTED:
+            # Some versions of typer make such a code of Ctrl-C themselves.
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else 0
     except TyperException as error:
         return _told(error.format_message(), 2)
@@ -561,7 +565,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _told(error, 1)
     except (KeyboardInterrupt, typer.Abort):
         print("symlib: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def _told(error, status: int) -> int:

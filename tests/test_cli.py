@@ -1,11 +1,15 @@
 """The commands: the whole road end to end, and refusals before any long work."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
+from small_tracks import small_table
 
 from symlib import cli, discovery
 from symlib.laws.potentials import get_law
@@ -95,10 +99,81 @@ def test_discover_takes_a_law_from_a_file(tiny, tmp_path):
 )
 def test_bad_arguments_are_refused_at_once(arguments, words, capsys):
     assert run("discover", *arguments) == 2
-    error = capsys.readouterr().err
-    import re
+    told(capsys, words)
 
-    assert re.search(words, error), error
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "one of the two; neither was given"),
+        (["FILE", "--law", "spring"], "one of the two; both were given"),
+        (["absent.csv"], "absent.csv: there is no such file"),
+        (["FILE", "--dim", "3"], "--dim goes with --law alone"),
+        (["FILE", "--bodies", "4"], "--bodies goes with --law alone"),
+        (["FILE", "--recipe", "plain"], "--recipe goes with --law alone"),
+        (["--law", "spring", "--one-body"], "--one-body goes with a file of tracks alone"),
+        (["--law", "spring", "--seeds", "2"], "--seeds goes with a file of tracks alone"),
+        (["FILE", "--model", "flathgn"], "unknown model 'flathgn'"),
+        (["FILE", "--columns", "trackpi"], "unknown columns 'trackpi'.*trackmate"),
+        (["FILE", "--columns", "when=t"], "unknown name in columns 'when'.*time"),
+        (["FILE", "--units", "length=s"], "'s' is no unit of length"),
+        (["FILE", "--fps", "-25"], "fps: a positive number"),
+        (["FILE", "--fps", "nan"], "fps: a positive number"),
+        (["FILE", "--neighbours", "0"], "neighbours: a positive number"),
+        (["FILE", "--window", "3"], "window: a whole number, at least 7"),
+        (["FILE", "--seeds", "0"], "seeds"),
+        (["FILE", "--select", "best"], "unknown select 'best'"),
+        (["FILE", "--loss", "energy"], "unknown loss 'energy'"),
+        (["FILE", "--json", "."], "is a folder"),
+    ],
+)
+def test_bad_arguments_with_tracks_are_refused_at_once(arguments, words, tmp_path, capsys):
+    file = tmp_path / "seen.csv"
+    file.write_text("time,track,x,y\n")
+    assert run("discover", *(file if word == "FILE" else word for word in arguments)) == 2
+    told(capsys, words)
+
+
+def told(capsys, words):
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert re.search(words, line), line
+
+
+def counted(seen, frame=0.05):
+    """The same with numbers of frames in place of times."""
+    return seen.assign(time=(seen.time / frame).round().astype(int))
+
+
+BAD_TRACKS = [
+    (counted, ["--dt", "0.5"], "dt is 10 times smaller, 0.05 in place of 0.5"),
+    (counted, [], "times are whole numbers.*fps"),
+    (counted, ["--dt", "0.05", "--fps", "20"], "fps, dt: one of them"),
+    (lambda seen: seen.assign(mass=0.0), [], "mass of track .* is 0; masses are positive"),
+    (lambda seen: seen.assign(mass=-seen.mass), [], "mass of track .* is -.*positive"),
+    (lambda seen: seen, ["--masses", "-2"], "mass of track .* is -2"),
+    (lambda seen: seen, ["--masses", "absent.csv"], "absent.csv: there is no such file"),
+    (lambda seen: seen.drop(columns="x"), [], "no column x, only recording, time, track, y"),
+    (
+        lambda seen: seen.rename(columns={"vx": "vy", "vy": "vx"}), [],
+        "axes of positions and velocities are swapped",
+    ),
+    (lambda seen: pd.concat([seen, seen.iloc[[7]]]), [], "line 602: .* already, in line 9"),
+    (lambda seen: seen[seen.time < 0.12][["time", "track", "x", "y"]], [], "seen together|too few"),
+    (lambda seen: seen[(seen.time < 0.12) & (seen.recording == 0)], [], "too few"),
+    (lambda seen: seen.assign(y=1e31), [], "column y: .* above 1e"),
+    (lambda seen: seen.assign(x=np.inf), [], "column x: .* is infinite"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "arguments", "words"), BAD_TRACKS)
+def test_bad_tracks_end_in_one_line_before_training(
+    spoil, arguments, words, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("symlib.discovery.tracks._train", lambda *_: pytest.fail("it trained"))
+    file = tmp_path / "seen.csv"
+    spoil(small_table()).to_csv(file, index=False)
+    assert run("discover", file, "--fresh", "--quiet", *arguments) == 2
+    told(capsys, words)
 
 
 def test_pysr_without_julia_says_how_to_have_it(monkeypatch, capsys):
@@ -114,6 +189,9 @@ def test_pysr_without_julia_says_how_to_have_it(monkeypatch, capsys):
         (["discover", "--law", "gravity"], 2, "unknown law"),
         (["film", "--model", "flathgn"], 2, "unknown model"),
         (["discover", "--law", "spring", "--engine", "pysr"], 3, "import pysr"),
+        (["discover", "absent.csv"], 2, "no such file"),
+        (["discover", __file__, "--dim", "3"], 2, "goes with --law alone"),
+        (["discover", __file__, "--units", "length=s"], 2, "no unit of length"),
     ],
 )
 def test_help_and_refusals_come_before_anything_slow_is_loaded(tmp_path, arguments, status, said):
@@ -131,7 +209,7 @@ def test_help_and_refusals_come_before_anything_slow_is_loaded(tmp_path, argumen
 
 def test_a_law_may_be_called_anything():
     law = replace(get_law("spring"), name="my law / 2 (new)")
-    assert discovery._file_name(law) == "my_law_2_new_"
+    assert discovery.laws._file_name(law) == "my_law_2_new_"
 
 
 def test_laws_are_listed(capsys):

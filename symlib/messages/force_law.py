@@ -53,7 +53,7 @@ class ForceEquation:
         """Accelerations, shape [rows, dim]; zero where an edge has no finite value."""
         found = scene.pooled(np.nan_to_num(self.along(scene), nan=0.0, posinf=0.0, neginf=0.0))
         for k, part in enumerate(self.body):
-            found[:, k] += values_of(part, scene.bodies())
+            found[:, k] += values_of(part, scene.bodies({**scene.numbers, **self.numbers}))
         return found
 
 

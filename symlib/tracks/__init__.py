@@ -1,1 +1,1 @@
-"""Data of a user's own, as the same snapshots that simulations give."""
+"""Data of a user's own: read, smoothed, brought to order one, and fitted by curves."""

@@ -77,9 +77,10 @@ class Scene:
         found["r"] = np.sqrt((self.offset() ** 2).sum(axis=1))
         return found
 
-    def bodies(self) -> dict[str, np.ndarray]:
+    def bodies(self, numbers: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
         """Variables of each row: x, y, (z,) vx, vy, (vz,) and m, q where known."""
-        found = {name: values[self.frames.body] for name, values in self.numbers.items()}
+        known = self.numbers if numbers is None else numbers
+        found = {name: values[self.frames.body] for name, values in known.items()}
         for k, axis in enumerate("xyz"[: self.dim]):
             found[axis] = self.frames.position[:, k]
             found[f"v{axis}"] = self.frames.velocity[:, k]
@@ -202,6 +203,8 @@ def unknown_numbers(scene: Scene, checked: Scene, body: bool = False) -> Curves 
     alike = _solved(_System.of(scene, [base], body), [base])
     best, error = None, GAIN * checked.loss(alike(checked))
     for send, respond in ((True, False), (False, True), (True, True)):
+        if send and respond and "q" in scene.numbers:
+            continue  # charges are known, and two numbers would need another name
         found = _alternate(scene, base, tracks, body, send, respond)
         loss = checked.loss(found(checked))
         if loss < error:

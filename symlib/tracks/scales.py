@@ -70,7 +70,8 @@ def scales_of(frames: Frames, edges: Edges, mass: np.ndarray, charge: np.ndarray
         raise InputError(f"tracks: {what}, so there is no law to find")
 
     def middle(values: np.ndarray) -> float:
-        known = np.abs(values[np.isfinite(values) & (values != 0)])
-        return float(np.median(known)) if len(known) else 1.0
+        # What is not known of all is found, with a gauge of its own.
+        known = np.abs(values[values != 0])
+        return float(np.median(known)) if len(known) and np.isfinite(values).all() else 1.0
 
     return Scales(length, float(np.sqrt(length / (2 * size))), middle(mass), middle(charge))

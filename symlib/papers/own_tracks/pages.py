@@ -203,8 +203,8 @@ def fish_text(record: dict | None) -> str:
         f"{noise['acceleration_spread']:.2g}: the warning comes.\n\n"
         f"Asked for fish nearer than {record['neighbours']:.0f} pixels and for a part of each "
         f"fish's own, the road says: **{word[record['learned']]}**. On frames held out "
-        f"the network misses by {loss['network']:.4g}, the equation by {loss['equation']:.4g}, the curves by "
-        f"{loss['baseline']:.4g}, and knowing nothing by {loss['trivial']:.4g}. The equation "
-        f"explains {100 * record['explained']:.1f}% of the variance of the accelerations.{along} "
+        f"the network misses by {loss['network']:.4g}, the equation by {loss['equation']:.4g}, "
+        f"the curves by {loss['baseline']:.4g}, and knowing nothing by {loss['trivial']:.4g}. "
+        f"The equation explains {100 * record['explained']:.1f}% of the variance of the accelerations.{along} "
         f"Of a message {100 * record['off_line']:.0f}% lies off the line between two fish."
     )

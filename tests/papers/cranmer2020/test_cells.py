@@ -152,7 +152,7 @@ def test_a_bad_argument_stops_at_once_and_leaves_nothing(tmp_path, changes, caps
 
 def test_a_collapsed_model_is_on_record_with_its_loss_and_a_constant(tmp_path, monkeypatch):
     """Messages that ended all equal are a result, not a failure."""
-    fit = discovery.fit_network
+    fit = discovery.laws.fit_network
 
     def silent(*arguments, **options):
         run = fit(*arguments, **options)
@@ -161,7 +161,7 @@ def test_a_collapsed_model_is_on_record_with_its_loss_and_a_constant(tmp_path, m
             run.network.edge_model[-1].bias.zero_()
         return run
 
-    monkeypatch.setattr(discovery, "fit_network", silent)
+    monkeypatch.setattr(discovery.laws, "fit_network", silent)
     assert cli.main(command(tmp_path)) == 0
     record = read_record(CELL.path(tmp_path / "records"))
     assert "failed" not in record and record["test_loss"] > 0
