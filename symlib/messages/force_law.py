@@ -200,6 +200,7 @@ class Row:
         rows are compared by that; fitted_trajectory: on the fitted ones.
     blocks, fitted_blocks: of what rows are compared by, in each of some stretches of the
         held-out and of the fitted tracks.
+    counts: of what number of residuals, held out and fitted, the means of trajectories are.
     """
 
     law: ForceEquation
@@ -209,6 +210,7 @@ class Row:
     fitted_blocks: np.ndarray
     trajectory: float | None = None
     fitted_trajectory: float | None = None
+    counts: tuple[int, int] = (0, 0)
 
     @property
     def measure(self) -> float:
@@ -247,15 +249,21 @@ def by_held_out(rows: Sequence[Row], trivial: float) -> int:
 
     As good: what it is measured by is larger by less than two standard errors of the difference,
     taken over stretches of the tracks; and of accelerations, where there may be no noise to speak
-    of, also by less than 2% of the best or 1e-4 of the trivial error. Held-out stretches may be
-    too few to tell rows apart: among those that are as good there, the same is asked of the
-    tracks that were fitted, which tell more and flatter an equation of a few constants little.
+    of, also by less than 2% of the best or 1e-4 of the trivial error. Along trajectories, where
+    noise is what is left, it is also by less than constants in excess must earn, ln N / N each of
+    N residuals (Schwarz, Ann. Stat. 6, 461, 1978). Held-out stretches may be too few to tell rows
+    apart: among those that are as good there, the same is asked of the tracks that were fitted,
+    which tell more.
 
     Args:
         rows: a front; trivial: the error of whoever says the median acceleration.
     """
 
-    def as_good(places: list[int], blocks) -> list[int]:
+    constants = [
+        sum(len(form_of(part).values) for part in (one.law.pair, *one.law.body)) for one in rows
+    ]
+
+    def as_good(places: list[int], blocks, which: int) -> list[int]:
         means = {k: float(blocks(rows[k]).mean()) for k in places}
         best = min(means, key=lambda k: means[k])
         kept = []
@@ -266,12 +274,15 @@ def by_held_out(rows: Sequence[Row], trivial: float) -> int:
                 # A few stretches with close encounters can make a standard error of any size.
                 allowed = min(allowed, 0.2 * means[best])
                 allowed = max(allowed, 0.02 * means[best], 1e-4 * trivial)
+            elif count := rows[k].counts[which]:
+                excess_constants = constants[best] - constants[k]
+                allowed = max(allowed, means[best] * excess_constants * np.log(count) / count)
             if means[k] - means[best] <= allowed:
                 kept.append(k)
         return kept
 
-    left = as_good(list(range(len(rows))), lambda one: one.blocks)
-    return as_good(left, lambda one: one.fitted_blocks)[0]
+    left = as_good(list(range(len(rows))), lambda one: one.blocks, 0)
+    return as_good(left, lambda one: one.fitted_blocks, 1)[0]
 
 
 def tidy(law: ForceEquation) -> ForceEquation:

@@ -62,6 +62,11 @@ class Segments:
         """How many segments there are."""
         return int(self.segment.max()) + 1
 
+    @property
+    def seen(self) -> int:
+        """How many components of positions were recorded."""
+        return int(np.isfinite(self.observed).sum())
+
     @functools.cached_property
     def group(self) -> tuple[np.ndarray, np.ndarray, int]:
         """Rows whose beginnings are fitted together: which group, the place in it, the most."""
@@ -487,4 +492,5 @@ def by_trajectory(
         fitted_blocks=inside,
         trajectory=float(outside.mean()),
         fitted_trajectory=float(inside.mean()),
+        counts=(test.seen, train.seen),
     )

@@ -195,6 +195,12 @@ def fish_text(record: dict | None) -> str:
             f"{held:.3g} times that of the noise, where a law would come to about one."
         )
     )
+    explained = (
+        "The equation explains none of the variance of the accelerations"
+        if record["explained"] <= 0
+        else f"The equation explains {100 * record['explained']:.1f}% of the variance of the "
+        "accelerations"
+    )
     return (
         f"The window of least error has {wide['window']:.0f} frames, over four seconds, in which a "
         f"fish turns many times; {wide['frames']} frames are left of 300, too few to hold any out. "
@@ -205,6 +211,6 @@ def fish_text(record: dict | None) -> str:
         f"fish's own, the road says: **{word[record['learned']]}**. On frames held out "
         f"the network misses by {loss['network']:.4g}, the equation by {loss['equation']:.4g}, "
         f"the curves by {loss['baseline']:.4g}, and knowing nothing by {loss['trivial']:.4g}. "
-        f"The equation explains {100 * record['explained']:.1f}% of the variance of the accelerations.{along} "
+        f"{explained} (R² {record['explained']:.2f}).{along} "
         f"Of a message {100 * record['off_line']:.0f}% lies off the line between two fish."
     )
