@@ -269,7 +269,8 @@ def segments_of(
         InputError: no stretch is long enough.
     """
     length = int(smooth.noise.get("window", 21)) // 2 * 2 + 1
-    half, places = length // 2, []
+    half = length // 2
+    places: list[tuple[int, int]] = []
     for number, one in enumerate(smooth.recordings):
         for first, end in one.windows():
             # No frame twice, or errors of constants would seem too small.
@@ -281,19 +282,18 @@ def segments_of(
     if len(places) > most:
         places = [places[k] for k in np.linspace(0, len(places) - 1, most).astype(int)]
     rows, offset = [], [0]
-    for segment, (number, middle) in enumerate(places):
+    for place, (number, middle) in enumerate(places):
         one, was = smooth.recordings[number], raw.recordings[number]
         assert one.velocity is not None
         here = np.flatnonzero(one.seen()[middle])
-        observed = was.position[middle - half : middle + half + 1, here]
         rows.append(
             (
                 one.position[middle, here],
                 one.velocity[middle, here],
                 one.bodies[here],
-                observed,
+                was.position[middle - half : middle + half + 1, here],
                 np.full((len(here), 1), one.dt),
-                np.full(len(here), segment),
+                np.full(len(here), place),
             )
         )
         offset.append(offset[-1] + len(here))
@@ -482,5 +482,9 @@ def by_trajectory(
         dynamics = Dynamics(found.law, segments, numbers)
         parts.append(segments.by_segment(segments.residuals(dynamics.at(dynamics.start))))
     inside, outside = parts
-    means = {"trajectory": float(outside.mean()), "fitted_trajectory": float(inside.mean())}
-    return replace(found, blocks=outside, **means)
+    return replace(
+        found,
+        blocks=outside,
+        trajectory=float(outside.mean()),
+        fitted_trajectory=float(inside.mean()),
+    )

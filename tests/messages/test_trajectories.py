@@ -83,7 +83,7 @@ def test_many_bodies_are_held_against_what_was_seen_too():
     assert not segments.coupled
     truth, wrong = (squares(law_of(one), segments, numbers) for one in (TRUTH, "0.5*m2/r"))
     assert truth.mean() < 1.5 < wrong.mean()
-    law, errors = refit_trajectories(law_of("1.1*m2*r/(r**2 + 0.1)**1.5"), segments, numbers)
+    law, _ = refit_trajectories(law_of("1.1*m2*r/(r**2 + 0.1)**1.5"), segments, numbers)
     values = np.sort(Dynamics(law, segments, numbers).start)
     np.testing.assert_allclose(values, [0.1, 1.0], rtol=0.1)
 
