@@ -73,7 +73,8 @@ def rows_of(*blocks, trajectory=False):
     for one in blocks:
         mean = float(np.mean(one))
         also = {"trajectory": mean, "fitted_trajectory": mean} if trajectory else {}
-        found.append(Row(law_of("m2"), mean, mean, np.array(one, dtype=float), **also))
+        blocks = np.array(one, dtype=float)
+        found.append(Row(law_of("m2"), mean, mean, blocks, blocks, **also))
     return found
 
 

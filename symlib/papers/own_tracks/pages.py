@@ -197,6 +197,7 @@ def fish_text(record: dict | None) -> str:
         f"fish's own, the road says: **{word[record['learned']]}**. On frames held out "
         f"the network misses by {loss['network']:.4g}, the equation by {loss['equation']:.4g}, "
         f"the curves by {loss['baseline']:.4g}, and knowing nothing by {loss['trivial']:.4g}. "
-        f"The equation explains {100 * record['explained']:.1f}% of the variance of the accelerations.{along} "
+        f"The equation explains {100 * record['explained']:.1f}% of the variance of the "
+        f"accelerations.{along} "
         f"Of a message {100 * record['off_line']:.0f}% lies off the line between two fish."
     )
