@@ -16,7 +16,7 @@ MISSING = "not on record"
 NOISE = {"positions only": 0.0, "noise 0.1%": 1e-3, "noise 1%": 1e-2, "noise 5%": 5e-2}
 WORDS = {
     "softened": "velocities, accelerations, masses",
-    "other units": "the same in millimetres, hundredths of a second, milligrams",
+    "other units": "the same in other units of length, time and mass",
     "positions only": "positions and masses",
     "noise 0.1%": "positions with noise, masses",
     "noise 1%": "positions with noise, masses",
@@ -59,8 +59,16 @@ def reached(records: list[dict]) -> str:
 
 
 def error(records: list[dict]) -> str:
-    """Median relative error of the selected equation's radial force, of each seed."""
-    return ", ".join(percent(one["radial_error"]["median"]) for one in done(records)) or EMPTY
+    """Median relative error of the selected equation's radial force, of each seed.
+
+    Where masses were found, or a part of each body's own, the largest errors of these as well.
+    """
+    good = done(records)
+    parts = [", ".join(percent(one["radial_error"]["median"]) for one in good) or EMPTY]
+    for name, key in (("masses", "scalar_error"), ("on each body", "body_error")):
+        told = [percent(one[key]) for one in good if one.get(key) is not None]
+        parts += [f"{name} {', '.join(told)}"] if told else []
+    return "; ".join(parts)
 
 
 def percent(share: float) -> str:
