@@ -206,8 +206,14 @@ def test_trackpys_mass_is_a_brightness():
         assert np.isnan(seen.mass).all() and "brightness" in seen.left_out[1]
     own = symlib.read(rows.assign(m=3.0), fps=2, columns={"mass": "m"})
     assert (own.mass == 3).all()
-    with pytest.raises(InputError, match="unknown columns 'trackpi'"):
+    # Named, the tool's columns go before plain ones, which may hold something else.
+    named = symlib.read(rows.assign(time=0, track=0), fps=2, columns="trackpy")
+    np.testing.assert_allclose(placed(named), placed(symlib.read(rows, fps=2)))
+    assert np.isnan(named.mass).all() and named.reading == {"columns": "trackpy", "fps": 2}
+    with pytest.raises(InputError, match=r"unknown columns 'trackpi'.*trackpy, trackmate, time="):
         symlib.read(rows, columns="trackpi")
+    with pytest.raises(InputError, match="has no column frame, particle"):
+        symlib.read(positions(), columns="trackpy", fps=2)
 
 
 def test_columns_are_what_the_file_calls_them_and_may_be_left_out():
