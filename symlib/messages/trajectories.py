@@ -294,13 +294,12 @@ def segments_of(
         one, was = smooth.recordings[recording], raw.recordings[recording]
         assert one.velocity is not None
         here = np.flatnonzero(one.seen()[middle])
-        observed = was.position[middle - half : middle + half + 1, here]
         parts.append(
             (
                 one.position[middle, here],
                 one.velocity[middle, here],
                 one.bodies[here],
-                observed,
+                was.position[middle - half : middle + half + 1, here],
                 np.full((len(here), 1), one.dt),
                 np.full(len(here), number),
             )

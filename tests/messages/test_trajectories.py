@@ -30,7 +30,7 @@ def law_of(text, *body):
 
 
 @functools.cache
-def seen(seed, name="noise-1%", **changes):
+def seen(seed, name="noise 1%", **changes):
     """Segments, the numbers of the bodies, and the tracks they are of."""
     raw = tracks_of(name, seed, **{**CASE, **changes})
     smoothed = smooth(raw, 37)

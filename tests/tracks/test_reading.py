@@ -189,7 +189,7 @@ def test_trackmates_spots_are_read_below_their_four_lines_of_header(tmp_path):
         assert any("trackmate" in sentence for sentence in seen.left_out)
         assert "Left out: 1 of 37 rows, without a track." in seen.left_out
     # Numbers of frames where someone says how long one takes.
-    assert symlib.read(path, preset="trackmate", fps=10).recordings[0].dt == pytest.approx(0.1)
+    assert symlib.read(path, columns="trackmate", fps=10).recordings[0].dt == pytest.approx(0.1)
     path.write_text(f"{header}\n{below}{body.replace('1.5', 'bad', 1)}ID9,99,1,1,x,1,0,0,0\n")
     with pytest.raises(InputError, match=r"spots\.csv: line 41, column POSITION_X: 'x'"):
         symlib.read(path)
@@ -204,10 +204,16 @@ def test_trackpys_mass_is_a_brightness():
     for source in (rows, rows.set_index("frame")):
         seen = symlib.read(source, fps=2)
         assert np.isnan(seen.mass).all() and "brightness" in seen.left_out[1]
-    own = symlib.read(rows.assign(m=3.0), fps=2, preset="trackpy", columns={"mass": "m"})
+    own = symlib.read(rows.assign(m=3.0), fps=2, columns={"mass": "m"})
     assert (own.mass == 3).all()
-    with pytest.raises(InputError, match="unknown preset 'trackpi'"):
-        symlib.read(rows, preset="trackpi")
+    # Named, the tool's columns go before plain ones, which may hold something else.
+    named = symlib.read(rows.assign(time=0, track=0), fps=2, columns="trackpy")
+    np.testing.assert_allclose(placed(named), placed(symlib.read(rows, fps=2)))
+    assert np.isnan(named.mass).all() and named.reading == {"columns": "trackpy", "fps": 2}
+    with pytest.raises(InputError, match=r"unknown columns 'trackpi'.*trackpy, trackmate, time="):
+        symlib.read(rows, columns="trackpi")
+    with pytest.raises(InputError, match="has no column frame, particle"):
+        symlib.read(positions(), columns="trackpy", fps=2)
 
 
 def test_columns_are_what_the_file_calls_them_and_may_be_left_out():
@@ -530,5 +536,5 @@ def test_files_that_are_no_npz_and_those_that_ask_for_too_much(tmp_path):
     path.write_bytes(whole[:400] + b"\0" * 40 + whole[440:])
     with pytest.raises(InputError, match=r"not an \.npz file"):
         symlib.read(path)
-    with pytest.raises(InputError, match="leave columns and preset out"):
-        symlib.read(saved(tmp_path, positions=np.zeros((9, 2, 2)), dt=1), preset="trackpy")
+    with pytest.raises(InputError, match="leave columns out"):
+        symlib.read(saved(tmp_path, positions=np.zeros((9, 2, 2)), dt=1), columns="trackpy")

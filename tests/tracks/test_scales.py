@@ -34,7 +34,7 @@ def in_units(frames, length, time):
 @given(factor, factor, factor, factor)
 def test_scales_follow_the_units(length, time, mass, charge):
     frames = drawn()
-    weights, charges = np.array([1.0, 2, 3, np.nan, 5, 6, 7, 8]), np.array([-1.0, 1] * 4)
+    weights, charges = np.array([1.0, 2, 3, 4, 5, 6, 7, 8]), np.array([-1.0, 1] * 4)
     edges = edges_of(frames)
     before = scales_of(frames, edges, weights, charges)
     other = in_units(frames, length, time)
@@ -63,3 +63,9 @@ def test_where_nothing_happens_there_is_no_law(table, said):
     frames = replace(drawn(), **{table: np.zeros((40, 2))})
     with pytest.raises(InputError, match=said):
         scales_of(frames, edges_of(frames), np.ones(8), np.ones(8))
+
+
+def test_masses_that_are_not_all_known_have_a_gauge_of_their_own():
+    frames = drawn()
+    some = np.array([10.0, 20, 30, np.nan, 50, 60, 70, 80])
+    assert scales_of(frames, edges_of(frames), some, np.ones(8)).mass == 1.0

@@ -1,5 +1,7 @@
 """Training on tracks: it learns, and whoever is interrupted ends where they would have."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,10 @@ PLAIN = {"born_invariant": False, "invariant": False, "blind_until": 0.0, "augme
 
 
 def recipe(**changes):
-    return type(RECIPE)(**{**vars(RECIPE), **PLAIN, **changes})
+    return replace(RECIPE, **{**PLAIN, **changes})
+
+
+LONG = recipe(steps=800, batch=32)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +56,7 @@ def same(one, other):
 
 
 def test_training_learns(scene):
-    run = trained(scene, recipe=recipe(steps=400))
+    run = trained(scene, recipe=LONG)
     loss = scene.loss(Radial.predict(run.network, scene))
     assert loss < 0.25 * scene.trivial()
     assert run.history[-1]["prediction"] < 0.5 * run.history[0]["prediction"]
@@ -85,6 +90,6 @@ def test_what_counts_nothing_is_not_learned(scene):
     bad = np.arange(len(wrong["body"])) < len(wrong["body"]) // 2
     wrong["acceleration"] = np.where(bad[:, None], 100.0, wrong["acceleration"])
     wrong["weight"] = np.where(bad, 0.0, 1.0)
-    run = trained(scene, recipe=recipe(steps=300), data=wrong)
+    run = trained(scene, recipe=LONG, data=wrong)
     good = scene.part(np.arange(len(scene.frames) // 2, len(scene.frames)))
     assert good.loss(Radial.predict(run.network, good)) < 0.5 * good.trivial()

@@ -10,6 +10,7 @@ with small whole or half exponents; two terms share c. It is a prior, and named 
 equations are shown: what is not in the list is left to the search engines.
 """
 
+import functools
 import itertools
 from dataclasses import dataclass
 
@@ -102,9 +103,8 @@ def radial_forms(r, y, error) -> list[RadialForm]:
     sums = [(term,) for term in single] + list(itertools.combinations(single, 2))
     # Terms of a sum share their constant, so they are of one kind, bare powers apart.
     sums = [s for s in sums if len({t.kind for t in s} - {"power"}) <= 1]
-    found = [
-        (form, complexity(form.expression())) for s in sums if (form := _fit(s, r, y, 1 / error))
-    ]
+    fitted = (_fit(members, r, y, 1 / error) for members in sums)
+    found = [(form, _level(form.members)) for form in fitted if form]
     found.sort(key=lambda pair: (pair[1], pair[0].misfit))
     kept: list[RadialForm] = []
     best = np.inf
@@ -113,6 +113,12 @@ def radial_forms(r, y, error) -> list[RadialForm]:
         kept += [form for form in forms if form.misfit < 1.5 * best]
         best = min([best, *(form.misfit for form in forms)])
     return kept
+
+
+@functools.cache
+def _level(members: tuple[Term, ...]) -> int:
+    """The complexity of a form, which is that of any constants."""
+    return complexity(RadialForm(members, (1.5,) * len(members), 0.7, 0.0).expression())
 
 
 def _fit(members, r, y, weight) -> RadialForm | None:
