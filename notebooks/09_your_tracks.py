@@ -152,7 +152,7 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-show(*figures.radial(found, truth))
+show(*figures.radial(found.record, truth))
 
 # %% [markdown]
 # *Acceleration along the line of two typical bodies against their distance (left), and the same
@@ -268,9 +268,9 @@ Markdown(
 Markdown(pages.noise_table(cases))
 
 # %% [markdown]
-# What decides is the second column. Below a few percent the form of the law can be told, above a
-# third only that something attracts. More frames in the same time help, and a sharper camera helps
-# more.
+# What decides is the second column, how well accelerations are known where they spread by one. More
+# frames in the same time help, and a sharper camera helps more: the error falls with the square root
+# of the one and in proportion to the other.
 #
 # ## A real file: fish
 #
@@ -386,8 +386,8 @@ Markdown(pages.front_table(fish, pages.shown_rows(fish)) if fish else "")
 #
 # ## Summary
 #
-# - A table of positions is enough, if positions are known to about a thousandth of their spread and
-#   the frames are close in time.
+# - A table of positions was enough here, known to a thousandth of their spread, with some fifty
+#   frames to an encounter.
 # - Look at the losses first, at the front next, and at the equation last.
 # - Numbers of the bodies can be found along with the law, up to a factor.
 # - An equation is printed whatever the data are. For the fish the losses say that it is no law.

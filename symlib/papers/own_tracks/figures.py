@@ -1,4 +1,7 @@
-"""Figures of the chapter on tracks of one's own, each with the text that stands for it."""
+"""Figures of the chapter on tracks of one's own, each with the text that stands for it.
+
+The README's picture, book/_static/tracks.png, is the chapter's `radial` at the preset `ci`.
+"""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -33,10 +36,10 @@ def smoothed(recording: Recording, truth: Truth, body: int, seconds: float) -> t
 
 
 @styled
-def radial(found: TracksDiscovery, truth: Truth) -> tuple[Figure, str]:
+def radial(record: dict, truth: Truth) -> tuple[Figure, str]:
     """Force along the line against distance, and what is left of it without the truth."""
     figure, panels = grid(1, 2, 8.6, 3.5)
-    table = found.record["radial"]
+    table = record["radial"]
     r = np.array(table["r"])
     true = truth.pull(r, table["typical"].get("m2", 1.0))
     look = {
