@@ -268,13 +268,13 @@ Markdown(
 Markdown(pages.noise_table(cases))
 
 # %% [markdown]
-# What decides is the second column, how well accelerations are known where they spread by one. More
-# frames in the same time help, and a sharper camera helps more: the error falls with the square root
-# of the one and in proportion to the other.
+# What decides is the second column, how well accelerations are known as a share of their spread.
+# More frames in the same time help, and a sharper camera helps more: noise falls with the square
+# root of the one and in proportion to the other.
 #
 # ## A real file: fish
 #
-# A hundred young zebrafish from above, 300 frames at 32 a second: an example that comes with
+# A hundred fish from above, 300 frames at 32 a second: an example that comes with
 # [trajectorytools](https://gitlab.com/polavieja_lab/trajectorytools) by the de Polavieja Lab, made
 # with idtracker.ai {cite:p}`romero2019idtracker`, under the GPL. It is no part of this book; on
 # record is what the road made of it (`python -m symlib.papers.own_tracks.fish` measures it again).
@@ -354,7 +354,7 @@ Markdown(pages.front_table(fish, pages.shown_rows(fish)) if fish else "")
 #
 # ```{admonition} Answer
 # :class: dropdown
-# `symlib.read` refuses: a mass varies from row to row. With a brightness that is the same in all
+# `symlib.read` refuses: the mass of a track varies. With a brightness that is the same in all
 # rows it would be taken, and the factors $m_2$ and the like would be tried with wrong numbers.
 # They would not lower the held-out error, and no law with masses would be selected.
 # ```
@@ -363,9 +363,10 @@ Markdown(pages.front_table(fish, pages.shown_rows(fish)) if fish else "")
 #
 # ```{admonition} Answer
 # :class: dropdown
-# The window cannot shrink below seven frames, which are seventy of before. A polynomial of
-# degree four no longer follows the encounters, the estimated error grows, and above a third of
-# the spread a warning says that equations will be rough.
+# The window shrinks in frames and grows in seconds, since fewer samples must even out the same
+# noise, and the estimated error more than doubles. With still fewer frames the window ends at
+# seven, and a polynomial of degree four no longer follows the encounters. Above a third of the
+# spread a warning says that equations will be rough.
 # ```
 #
 # 4. Why are the last frames held out, and not frames drawn at random?
