@@ -269,8 +269,8 @@ Markdown(pages.noise_table(cases))
 
 # %% [markdown]
 # What decides is the second column, how well accelerations are known where they spread by one. More
-# frames in the same time help, and a sharper camera helps more: the error falls with the square root
-# of the one and in proportion to the other.
+# frames in the same time help, and a sharper camera helps more: the error falls with the square
+# root of the one and in proportion to the other.
 #
 # ## A real file: fish
 #
