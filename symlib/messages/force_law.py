@@ -236,10 +236,13 @@ def _blocks(law: ForceEquation, scene: Scene, parts: int = 20) -> np.ndarray:
 
 
 def front(rows: Sequence[Row]) -> list[Row]:
-    """Rows that no simpler one beats on held-out tracks, simplest first."""
+    """Rows that no simpler one beats on the tracks that were fitted, simplest first.
+
+    Held-out tracks are for judging these rows; a front of them would be ruled by a few stretches.
+    """
     kept: list[Row] = []
-    for one in sorted(rows, key=lambda one: (one.law.complexity, one.measure)):
-        if np.isfinite(one.measure) and (not kept or one.measure < kept[-1].measure):
+    for one in sorted(rows, key=lambda one: (one.law.complexity, one.fitted)):
+        if np.isfinite(one.fitted) and (not kept or one.fitted < kept[-1].fitted):
             kept.append(one)
     return kept
 
