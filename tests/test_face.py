@@ -50,7 +50,7 @@ def test_the_readmes_lines_from_a_table_to_an_equation_run(small, tmp_path, monk
     (code,) = [one for one in re.findall(r"```python\n(.*?)```", readme, re.S) if "fps" in one]
     assert len([line for line in code.splitlines() if line]) == 5
     monkeypatch.chdir(tmp_path)
-    watch("tracks.csv", 0, replace(VIDEO, frames=300, bodies=3))
+    watch("tracks.csv", 0, replace(VIDEO, frames=800, bodies=3))
     exec(compile(code, "README", "exec"), {})
     record = json.loads((tmp_path / "law.json").read_text(encoding="utf-8"))
     assert record["kind"] == "tracks" and record["windows"]["bodies"] == 3

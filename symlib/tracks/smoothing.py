@@ -11,7 +11,7 @@ The window is the one of the least mean error of the accelerations, where an err
 bias together. Leave-one-out errors of the positions, the usual choice, are a little better where
 there are thousands of samples; where noise rules, or samples are few, they are nearly the same for
 all windows, and then choose one far too small (`tests/tracks/compare_smoothers.py`, whose record
-is book/results/smoothing.json).
+is book/results/own_tracks/smoothing.json).
 """
 
 from collections.abc import Sequence

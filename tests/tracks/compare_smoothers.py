@@ -1,6 +1,6 @@
-"""The smoother beside others, on orbits that scipy solved: makes book/results/smoothing.json.
+"""The smoother beside others, on orbits that scipy solved: makes book/results/own_tracks/smoothing.json.
 
-    python tests/tracks/compare_smoothers.py book/results/smoothing.json
+    python tests/tracks/compare_smoothers.py book/results/own_tracks/smoothing.json
 
 pynumdiff and derivative are left out where they are not installed; the project doesn't need them.
 Every other smoother has an unfair advantage: the spline of given noise knows it, and those of
