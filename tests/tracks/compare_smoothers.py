@@ -1,4 +1,6 @@
-"""The smoother beside others, on orbits that scipy solved: makes book/results/own_tracks/smoothing.json.
+"""The smoother beside others, on orbits that scipy solved.
+
+Makes book/results/own_tracks/smoothing.json:
 
     python tests/tracks/compare_smoothers.py book/results/own_tracks/smoothing.json
 
