@@ -59,10 +59,11 @@ class ForceLaw(RegressorMixin, BaseEstimator):
     Lengths, times, masses and charges are in the user's units everywhere.
 
     Args:
-        model, preset, seed, engine, one_body, neighbours, select, loss, seeds, window, cache,
-            progress: see `symlib.discovery.tracks.discover_tracks`; they are checked by `fit`.
+        model, preset, seed, engine, one_body, neighbours, select, loss, seeds, window: as for
+            `symlib.discovery.tracks.discover_tracks`; they are checked by `fit`.
+        cache, progress: the same.
 
-    After `fit`:
+    After fitting there are
 
     * `equation_`: f as text, positive where it attracts; `one_body_`: g, a text a component, or
       an empty list.
