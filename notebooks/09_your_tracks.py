@@ -345,48 +345,53 @@ Markdown(pages.front_table(fish, pages.shown_rows(fish)) if fish else "")
 # 1. Leave `one_body=True` out. What does the road say, and what becomes of the force at large
 #    distances?
 #
-# ```{admonition} Answer
-# :class: dropdown
+# <details><summary>Answer</summary>
+#
 # It gives a hint: a part of a body's own would lower the baseline's loss much. Without it the
 # pairs must explain the trap. A pull to a common middle looks, over many bodies, like an
 # attraction that grows with distance, so the force bends up at large distances.
-# ```
+#
+# </details>
 #
 # 2. The column `mass` of trackpy is a brightness. What if it were read as a mass, with
 #    `columns="time=frame,track=particle"`?
 #
-# ```{admonition} Answer
-# :class: dropdown
+# <details><summary>Answer</summary>
+#
 # `symlib.read` refuses: the mass of a track varies. With a brightness that is the same in all
 # rows it would be taken, and the factors $m_2$ and the like would be tried with wrong numbers.
 # They would not lower the held-out error, and no law with masses would be selected.
-# ```
+#
+# </details>
 #
 # 3. Only every tenth frame is kept. What happens to the smoother?
 #
-# ```{admonition} Answer
-# :class: dropdown
+# <details><summary>Answer</summary>
+#
 # The window shrinks in frames and grows in seconds, since fewer samples must even out the same
 # noise, and the estimated error more than doubles. With still fewer frames the window ends at
 # seven, and a polynomial of degree four no longer follows the encounters. Above a third of the
 # spread a warning says that equations will be rough.
-# ```
+#
+# </details>
 #
 # 4. Why are the last frames held out, and not frames drawn at random?
 #
-# ```{admonition} Answer
-# :class: dropdown
+# <details><summary>Answer</summary>
+#
 # Neighbours in time are near copies, and smoothing shares samples between them. Frames drawn at
 # random would be judged by what was fitted.
-# ```
+#
+# </details>
 #
 # 5. The masses were found up to a factor. What would fix it?
 #
-# ```{admonition} Answer
-# :class: dropdown
+# <details><summary>Answer</summary>
+#
 # One known mass. Only the product of mass and strength acts; doubling all masses and halving the
 # constant changes no path.
-# ```
+#
+# </details>
 #
 # ## Summary
 #
