@@ -26,7 +26,7 @@ _HOME = {
     "PairPotential": "laws.potentials",
     "Snapshots": "laws.snapshots",
     "simulate": "simulation.nbody",
-    "read": "tracks.reading",
+    "read": "tracks.reading.read",
     "train": "discovery",
     "listen": "discovery",
     "regress": "discovery",

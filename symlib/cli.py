@@ -71,14 +71,14 @@ def _tracks_file(given: Path) -> None:
 
 @_checked
 def _columns(given: str) -> None:
-    from symlib.tracks.columns import checked_columns
+    from symlib.tracks.reading.columns import checked_columns
 
     checked_columns(given)
 
 
 @_checked
 def _units(given: str) -> None:
-    from symlib.tracks.units import checked_units
+    from symlib.tracks.reading.units import checked_units
 
     checked_units(given)
 
@@ -189,12 +189,13 @@ def discover(
     if law is None:
         choices.known("model", model, choices.TRACKS_MODELS)
         # Read before anything slow is loaded: most of what can be wrong is in the file.
-        from symlib.tracks.reading import read
+        from symlib.tracks.reading.read import read
 
         seen = read(
             tracks, columns, fps, dt, _number_or_file(masses), _number_or_file(charges), units
         )
-        from symlib.discovery.tracks import default_cache, discover_tracks
+        from symlib.discovery.laws import default_cache
+        from symlib.discovery.tracks import discover_tracks
 
         found = discover_tracks(
             seen, model, preset, seed, engine=engine, one_body=one_body, neighbours=neighbours,

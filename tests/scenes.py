@@ -7,7 +7,7 @@ import numpy as np
 from symlib.papers.own_tracks.cases import CASES, table
 from symlib.tracks.baseline import KIND, Scene
 from symlib.tracks.neighbours import edges_of
-from symlib.tracks.reading import read
+from symlib.tracks.reading.read import read
 from symlib.tracks.recordings import Frames, Tracks
 
 

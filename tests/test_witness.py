@@ -30,7 +30,7 @@ from symlib.papers.cranmer2020.study.table6 import table6
 from symlib.papers.own_tracks.cases import CASES, table
 from symlib.records.stages import HISTORY, version
 from symlib.simulation.nbody import simulate
-from symlib.tracks.reading import read
+from symlib.tracks.reading.read import read
 from symlib.training.presets import OneRecipe, get_preset
 
 VALUES = Path(__file__).with_name("witness.json")

@@ -31,7 +31,7 @@ from symlib.errors import InputError
 from symlib.symbolic.algebra.expressions import symbol
 from symlib.tracks.baseline import KIND, Scene
 from symlib.tracks.neighbours import edges_of
-from symlib.tracks.reading import read
+from symlib.tracks.reading.read import read
 from symlib.tracks.recordings import Frames, Tracks
 from symlib.tracks.smoothing import smooth
 from symlib.training.presets import Preset

@@ -21,7 +21,6 @@ from symlib.symbolic.algebra.expressions import Form, compile_expression, form_o
 from symlib.tracks.neighbours import edges_of
 from symlib.tracks.recordings import Frames, Tracks
 from symlib.tracks.scales import Scales
-from symlib.tracks.shooting import runge_kutta
 
 STRAIGHT, NEWTON = 2, 6  # rounds, at most, in which beginnings are fitted
 STEPS = 12  # of constants, at most
@@ -329,6 +328,19 @@ def segments_of(
         edges.receiver,
         np.concatenate(segment),
     )
+
+
+def runge_kutta(field, x, v, step) -> tuple:
+    """One step of the classical method, of positions and velocities of any shape."""
+    a1 = field(x, v)
+    v2 = v + step / 2 * a1
+    a2 = field(x + step / 2 * v, v2)
+    v3 = v + step / 2 * a2
+    a3 = field(x + step / 2 * v2, v3)
+    v4 = v + step * a3
+    a4 = field(x + step * v3, v4)
+    x = x + step / 6 * (v + 2 * v2 + 2 * v3 + v4)
+    return x, v + step / 6 * (a1 + 2 * a2 + 2 * a3 + a4)
 
 
 class Dynamics:

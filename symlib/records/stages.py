@@ -25,7 +25,7 @@ HISTORY: dict[str, tuple[str, ...]] = {
     ),
     "tracks": (
         "smoothed, fitted by curves and by a network of forces, held against what was held out",
-        "the front is of the tracks that were fitted, and its rows are judged on others",
+        "the front is of the tracks that were fitted, and the last usable frames judge its rows",
     ),
     "halos-refit": ("constants of Table 6's formulas from many starts, by mean |δ - δ̂|",),
     "halos-train": ("the halo network, components below a tenth silenced",),

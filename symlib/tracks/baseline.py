@@ -62,6 +62,21 @@ class Scene:
         )
         return replace(self, frames=kept, edges=edges, weight=self.weight[self.frames.rows(frames)])
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What `symlib.training.forces.train_forces` takes."""
+        frames, edges = self.frames, self.edges
+        return {
+            "position": frames.position,
+            "velocity": frames.velocity,
+            "acceleration": frames.acceleration,
+            "weight": self.weight,
+            "body": frames.body,
+            "rows": frames.offset,
+            "edges": edges.offset,
+            "sender": edges.sender,
+            "receiver": edges.receiver,
+        }
+
     def offset(self) -> np.ndarray:
         """From receiver to sender, shape [edges, dim]."""
         position = self.frames.position

@@ -70,6 +70,12 @@ class Recording:
         stretches = itertools.pairwise(ends)
         return [(first, end) for first, end in stretches if seen[first].sum() >= 2]
 
+    def last(self, share: float) -> int:
+        """The frame from which on the last such share of the usable frames lie, at least one."""
+        usable = np.flatnonzero(self.seen().sum(axis=1) >= 2)
+        held = max(1, round(share * len(usable)))
+        return int(usable[-held]) if len(usable) else len(self)
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -173,15 +179,18 @@ class Tracks:
         ]
         return "\n".join(lines)
 
-    def split(self, test_fraction: float = 0.1) -> "tuple[Tracks, Tracks]":
+    def split(
+        self, test_fraction: float = 0.1, by: "Tracks | None" = None
+    ) -> "tuple[Tracks, Tracks]":
         """Training and test tracks: neighbours in time are near copies, so nothing is shuffled.
 
         Args:
             test_fraction: share of the recordings, the last ones, that are held out; of fewer
-                than five recordings the last such share of the frames of each.
+                than five recordings the last such share of the usable frames of each.
+            by: other tracks of the same recordings, smoothed ones, whose usable frames decide.
 
         Raises:
-            InputError: a share outside (0, 1), or fewer than ten frames in all.
+            InputError: a share outside (0, 1), or too few frames to learn from or to test on.
         """
         if not 0 < test_fraction < 1:
             raise InputError(f"test_fraction must lie between 0 and 1, got {test_fraction!r}")
@@ -189,7 +198,7 @@ class Tracks:
             held = max(1, round(test_fraction * len(self)))
             parts: Sequence = (self.recordings[:-held], self.recordings[-held:])
         else:
-            ends = [len(one) - max(1, round(test_fraction * len(one))) for one in self.recordings]
+            ends = [one.last(test_fraction) for one in (self if by is None else by).recordings]
             cut = list(zip(self.recordings, ends, strict=True))
             parts = [
                 tuple(one.part(0, end) for one, end in cut),

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import symlib
 from symlib.errors import InputError
-from symlib.tracks import sheets
-from symlib.tracks.units import checked_units
+from symlib.tracks.reading import sheets
+from symlib.tracks.reading.units import checked_units
 
 AXES = ["x", "y"]
 

@@ -75,6 +75,18 @@ def test_the_last_stretch_is_held_out_and_of_many_recordings_whole_ones():
         tracks(recording(seen[:5])).split()
 
 
+def test_frames_that_smoothing_trimmed_are_not_what_is_held_out():
+    seen = np.ones((100, 2), dtype=bool)
+    raw, trimmed = tracks(recording(seen)), seen.copy()
+    trimmed[:20] = trimmed[80:] = False
+    smooth = tracks(recording(trimmed))
+    training, test = smooth.split(0.1)
+    assert (training.count, test.count) == (54, 6)
+    # The raw recording is cut where the smoothed one is.
+    both = zip(raw.split(0.1, by=smooth), (training, test), strict=True)
+    assert all(len(one.recordings[0]) == len(other.recordings[0]) for one, other in both)
+
+
 def test_snapshots_are_rows_of_position_velocity_charge_mass():
     seen = np.ones((6, 2), dtype=bool)
     one = tracks(recording(seen, bodies=[1, 0]))

@@ -29,24 +29,9 @@ def scene():
     return scene_of(tracks_of("softened", recordings=4, frames=60, bodies=4))
 
 
-def table(scene):
-    frames, edges = scene.frames, scene.edges
-    return {
-        "position": frames.position,
-        "velocity": frames.velocity,
-        "acceleration": frames.acceleration,
-        "weight": scene.weight,
-        "body": frames.body,
-        "rows": frames.offset,
-        "edges": edges.offset,
-        "sender": edges.sender,
-        "receiver": edges.receiver,
-    }
-
-
 def trained(scene, model="bottleneck", seed=0, recipe=recipe(), data=None, **options):  # noqa: B008
     network = force_network(model, 2, scene.numbers["m"][:, None], [], False, seed)
-    given = table(scene) if data is None else data
+    given = scene.arrays() if data is None else data
     return train_forces(network, given, recipe, seed=seed, progress=False, **options)
 
 
@@ -78,14 +63,14 @@ def test_an_interrupted_run_ends_where_another_does(scene, model, tmp_path):
 def test_a_checkpoint_of_other_tracks_is_refused(scene, tmp_path):
     file = tmp_path / "run.safetensors"
     trained(scene, recipe=recipe(steps=3), checkpoint=file)
-    other = table(scene)
+    other = scene.arrays()
     other["acceleration"] = 2 * other["acceleration"]
     with pytest.raises(InputError, match="another data"):
         trained(scene, recipe=recipe(steps=3), data=other, checkpoint=file)
 
 
 def test_what_counts_nothing_is_not_learned(scene):
-    wrong = table(scene)
+    wrong = scene.arrays()
     # Half of the frames are nonsense, and are said to be.
     bad = np.arange(len(wrong["body"])) < len(wrong["body"]) // 2
     wrong["acceleration"] = np.where(bad[:, None], 100.0, wrong["acceleration"])

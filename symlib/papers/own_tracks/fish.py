@@ -23,7 +23,7 @@ from symlib.discovery.tracks import discover_tracks
 from symlib.errors import InputError
 from symlib.records.reading import RESULTS
 from symlib.records.study import Study
-from symlib.tracks.reading import read
+from symlib.tracks.reading.read import read
 from symlib.tracks.smoothing import smooth, warning_of
 from symlib.training.presets import get_preset
 

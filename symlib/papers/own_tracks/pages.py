@@ -6,9 +6,11 @@ import numpy as np
 
 from symlib.book.markdown import EMPTY, code, digits, table
 from symlib.choices import RANK
+from symlib.errors import InputError
 from symlib.papers.own_tracks.cases import CASES
 from symlib.papers.own_tracks.study import TracksCase
 from symlib.records.reading import RESULTS, read_records
+from symlib.records.record import read_record
 from symlib.records.study import FRESH
 
 SEEDS = 3
@@ -103,6 +105,29 @@ def cases_table(cases: dict[str, list[dict]]) -> str:
         )
     heads = ["case", "goal: this law", "the table has", "reached", "error of the force"]
     return table([*heads, "time (s)", "memory (GB)"], rows)
+
+
+def smoothers_table(folder: Path | None = None) -> str:
+    """Errors of accelerations by our smoother and by others (`tests/tracks/compare_smoothers.py`).
+
+    Root mean squares over the true accelerations' own, of two worlds, by the noise of positions.
+    """
+    try:
+        record = read_record((folder or RESULTS) / "own_tracks" / "smoothing.json")
+    except InputError:
+        return f"*{MISSING}*"
+    found = {(one["smoother"], one["data"], one["noise"]): one for one in record["results"]}
+    names = dict.fromkeys(one["smoother"] for one in record["results"])
+    columns = [(data, noise) for data in record["dt"] for noise in (0.001, 0.01, 0.05)]
+    rows = []
+    for name in names:
+        cells = [found.get((name, *column)) for column in columns]
+        tried = max(one["tried"] for one in cells if one)
+        how = "chosen from the data" if tried == 1 else f"best of {tried}, by the truth"
+        how = "noise given" if "UnivariateSpline" in name else how
+        rows.append([name, how, *(digits(one["rms"], 2) if one else EMPTY for one in cells)])
+    heads = [f"{data}, {100 * noise:g}%" for data, noise in columns]
+    return table(["smoother", "setting", *heads], rows)
 
 
 def noise_table(cases: dict[str, list[dict]]) -> str:

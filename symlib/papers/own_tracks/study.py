@@ -16,7 +16,7 @@ from symlib.papers.own_tracks.cases import CASES, Case, simulate, table
 from symlib.records.study import Study
 from symlib.symbolic.algebra.expressions import evaluate
 from symlib.symbolic.algebra.parsing import parse_equation
-from symlib.tracks.reading import read
+from symlib.tracks.reading.read import read
 from symlib.training.presets import get_preset
 
 NEAR, FAR = 0.1, 5.0  # distances between which the radial force is compared, in the case's units

@@ -111,3 +111,16 @@ def test_the_fish_need_their_package_and_their_very_file(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="is not the file"):
         fish.fish()
     assert pages.MISSING in pages.fish_text(pages.read_fish(tmp_path))
+
+
+def test_smoothers_stand_side_by_side(tmp_path):
+    assert pages.MISSING in pages.smoothers_table(tmp_path)
+    one = {"data": "gravity", "noise": 0.01, "smoother": "ours", "tried": 1, "rms": 0.125}
+    other = one | {"smoother": "theirs", "tried": 14, "rms": 0.25}
+    results = {"dt": {"gravity": 0.01}, "results": [one, other]}
+    both = {"format": "symlib-record-1", "kind": "smoothing", **results}
+    (tmp_path / "own_tracks").mkdir()
+    (tmp_path / "own_tracks" / "smoothing.json").write_text(json.dumps(both))
+    text = pages.smoothers_table(tmp_path)
+    assert lines(text, "ours")[1:] == ["chosen from the data", "–", "0.12", "–"]
+    assert lines(text, "theirs")[1:3] == ["best of 14, by the truth", "–"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from symlib.errors import InputError
-from symlib.tracks.columns import some
+from symlib.tracks.reading.columns import some
+from symlib.tracks.reading.sheets import LARGEST_NUMBER, labels, numbers, open_sheet
 from symlib.tracks.recordings import Tracks
-from symlib.tracks.sheets import LARGEST_NUMBER, labels, numbers, open_sheet
 
 
 def one_value(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from symlib.choices import known
 from symlib.errors import InputError, UnknownChoice
-from symlib.tracks.units import pairs
+from symlib.tracks.reading.units import pairs
 
 TEXTS = ("track", "type", "recording")  # the other columns hold numbers
 NAMES = (

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from symlib.errors import InputError
-from symlib.tracks.bodies import one_value
-from symlib.tracks.clock import ticks
-from symlib.tracks.columns import POSITION_T, TEXTS, choose_columns
+from symlib.tracks.reading.bodies import one_value
+from symlib.tracks.reading.clock import ticks
+from symlib.tracks.reading.columns import POSITION_T, TEXTS, choose_columns
+from symlib.tracks.reading.sheets import labels, not_too_large, numbers, open_sheet
 from symlib.tracks.recordings import Recording, Tracks
-from symlib.tracks.sheets import labels, not_too_large, numbers, open_sheet
 
 QUANTITIES = {"position": "", "velocity": "v", "acceleration": "a"}
 
@@ -28,11 +28,11 @@ def read_table(
     """Tracks from a CSV, a Parquet file or a table in memory.
 
     Args:
-        columns, tool: from `symlib.tracks.columns.checked_columns`.
-        unit: how long one unit of the time column takes, from `symlib.tracks.clock.step`.
+        columns, tool: from `symlib.tracks.reading.columns.checked_columns`.
+        unit: how long one unit of the time column takes, from `symlib.tracks.reading.clock.step`.
 
     Raises:
-        InputError: see `symlib.tracks.reading.read`.
+        InputError: see `symlib.read`.
     """
     sheet = open_sheet(source)
     what = sheet.what

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from symlib.errors import InputError
-from symlib.tracks.clock import ticks
-from symlib.tracks.columns import some
+from symlib.tracks.reading.clock import ticks
+from symlib.tracks.reading.columns import some
+from symlib.tracks.reading.sheets import LARGEST_NUMBER, first_line, not_too_large
 from symlib.tracks.recordings import Recording, Tracks
-from symlib.tracks.sheets import LARGEST_NUMBER, first_line, not_too_large
 
 READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -30,15 +30,15 @@ def read_arrays(path: Path, unit: float | None) -> tuple[Tracks, bool]:
 
     Args:
         path: a file with `positions`, or with the `states` of simulations; see
-            `symlib.tracks.reading.read`.
+            `symlib.read`.
         unit: how long one unit of `t` takes, or a frame where there is no `t`, from
-            `symlib.tracks.clock.step`; goes before the file's `dt`.
+            `symlib.tracks.reading.clock.step`; goes before the file's `dt`.
 
     Returns:
         The tracks, and whether the time between two frames is known.
 
     Raises:
-        InputError: see `symlib.tracks.reading.read`.
+        InputError: see `symlib.read`.
     """
     arrays = _load(path)
     seen = _positions(path, arrays) if "positions" in arrays else _states(path, arrays)

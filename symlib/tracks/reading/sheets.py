@@ -20,7 +20,7 @@ import pyarrow
 import pyarrow.parquet
 
 from symlib.errors import InputError
-from symlib.tracks.columns import POSITION_T, TEXTS, short
+from symlib.tracks.reading.columns import POSITION_T, TEXTS, short
 
 LARGEST_FILE = 2_000_000_000  # bytes
 LARGEST_TABLE = 400_000_000  # numbers

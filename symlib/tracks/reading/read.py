@@ -16,15 +16,15 @@ import numpy as np
 import pandas as pd
 
 from symlib.errors import InputError
-from symlib.tracks.arrays import read_arrays
-from symlib.tracks.bodies import check_masses, with_known
-from symlib.tracks.checks import check_motion
-from symlib.tracks.clock import step
-from symlib.tracks.columns import checked_columns
+from symlib.tracks.reading.arrays import read_arrays
+from symlib.tracks.reading.bodies import check_masses, with_known
+from symlib.tracks.reading.checks import check_motion
+from symlib.tracks.reading.clock import step
+from symlib.tracks.reading.columns import checked_columns
+from symlib.tracks.reading.sheets import content
+from symlib.tracks.reading.table import read_table
+from symlib.tracks.reading.units import checked_units
 from symlib.tracks.recordings import Recording, Tracks
-from symlib.tracks.sheets import content
-from symlib.tracks.table import read_table
-from symlib.tracks.units import checked_units
 
 SHORTEST = 7  # frames, of which smoothing can make velocities and accelerations
 

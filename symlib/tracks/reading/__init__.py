@@ -1,0 +1,1 @@
+"""Tracking files of any tool, as `Tracks`."""
